@@ -1,0 +1,100 @@
+//! Identifiers: opaque texts with a prefix that says what they name.
+//!
+//! Randomness comes in as bytes, so that the identifiers themselves stay values.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// `count` characters of 5 bits each, from the low bits of as many random bytes.
+fn random_text(random: &[u8]) -> String {
+    random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
+}
+
+macro_rules! prefixed_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $chars:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Makes an id from random bytes.
+            pub fn from_random(random: [u8; $chars]) -> Self {
+                Self(format!("{}{}", $prefix, random_text(&random)))
+            }
+
+            /// Takes an id that was made before, such as one from the catalog.
+            pub fn from_text(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// Reads a text that may be such an id; `None` if it cannot be one of ours.
+            pub fn parse(text: &str) -> Option<Self> {
+                let random = text.strip_prefix($prefix)?;
+                let ours = random.len() == $chars
+                    && random.bytes().all(|byte| ALPHABET.contains(&byte));
+                ours.then(|| Self(text.to_owned()))
+            }
+
+            /// The id's text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+prefixed_id!(
+    /// A file: `file_` and 16 characters. It stays when the file at the path is replaced.
+    FileId, "file_", 16
+);
+prefixed_id!(
+    /// The media a file belongs to: `med_` and 16 characters.
+    MediaId, "med_", 16
+);
+prefixed_id!(
+    /// A request, for logs and answers: `req_` and 20 characters.
+    RequestId, "req_", 20
+);
+
+/// The name of a blob: 26 characters that say nothing about the path it is stored for. A name is
+/// used once: what is written under it never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BlobId(String);
+
+impl BlobId {
+    /// Length of every blob name in characters: 130 bits of randomness.
+    pub const CHARS: usize = 26;
+
+    /// Makes a name from random bytes.
+    pub fn from_random(random: [u8; Self::CHARS]) -> Self {
+        Self(random_text(&random))
+    }
+
+    /// Reads a name; `None` if it cannot be one of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let ours = text.len() == Self::CHARS && text.bytes().all(|byte| ALPHABET.contains(&byte));
+        ours.then(|| Self(text.to_owned()))
+    }
+
+    /// The name's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,69 @@
+//! What waits for a slow disk is bounded.
+
+use std::sync::mpsc;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use gatepass_testkit::blob_store::{assert_holds, list_all, stage};
+use gatepass_testkit::builders::{blob_id, noise};
+use tokio::runtime::{Builder, Runtime};
+
+use super::open;
+
+/// A runtime whose only thread for the disk is busy until the sender is dropped.
+fn with_a_stuck_disk() -> (Runtime, mpsc::Sender<()>) {
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
+    let runtime = runtime.unwrap();
+    let (free, busy) = mpsc::channel::<()>();
+    runtime.spawn_blocking(move || busy.recv());
+    (runtime, free)
+}
+
+#[test]
+fn an_upload_waits_for_the_disk_instead_of_filling_the_memory() {
+    const QUEUE_MAX: usize = 4 << 20;
+    let (_directory, store) = open();
+    let (runtime, free) = with_a_stuck_disk();
+    runtime.block_on(async {
+        let (blob, content) = (blob_id(), noise(1, 64 << 20));
+        let mut staging = stage(&store, &blob).await;
+        let mut rest = content.clone();
+        let waiting = loop {
+            let piece = rest.split_to(rest.len().min(100_000));
+            assert!(!piece.is_empty(), "64 MiB were taken by a disk that takes nothing");
+            let length = piece.len();
+            let taken = { staging.write(piece).now_or_never() };
+            match taken {
+                Some(written) => written.unwrap(),
+                None => break length,
+            }
+        };
+        let taken = content.len() - rest.len() - waiting;
+        assert!(taken <= QUEUE_MAX, "{taken} bytes wait");
+        drop(free);
+        let committed = staging.commit().await.unwrap();
+        assert_eq!(committed.size, taken as u64);
+        assert_holds(&store, &blob, &content.slice(..taken)).await;
+    });
+}
+
+/// A piece costs more than its bytes: what is sent byte by byte must not take many times the
+/// memory that is allowed.
+#[test]
+fn tiny_pieces_count_with_what_they_cost() {
+    const PIECES_MAX: usize = 200_000;
+    let (_directory, store) = open();
+    let (runtime, free) = with_a_stuck_disk();
+    runtime.block_on(async {
+        let mut staging = stage(&store, &blob_id()).await;
+        let mut taken = 0;
+        while let Some(written) = staging.write(Bytes::from_static(b"x")).now_or_never() {
+            written.unwrap();
+            taken += 1;
+            assert!(taken <= PIECES_MAX, "{taken} pieces of one byte wait");
+        }
+        drop(free);
+        staging.discard().await;
+        assert!(list_all(&store).await.is_empty());
+    });
+}

@@ -1,0 +1,33 @@
+//! The one place where randomness comes from.
+
+use gatepass_core::{BlobId, FileId, MediaId, UploadId};
+
+/// Bytes from the operating system's generator.
+///
+/// # Panics
+///
+/// If the operating system has no randomness: nothing can be signed or named safely then.
+#[expect(clippy::panic, reason = "without randomness no id or key may be made")]
+pub(crate) fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        panic!("the operating system gives no randomness: {error}");
+    }
+    bytes
+}
+
+pub(crate) fn blob_id() -> BlobId {
+    BlobId::from_random(bytes())
+}
+
+pub(crate) fn file_id() -> FileId {
+    FileId::from_random(bytes())
+}
+
+pub(crate) fn media_id() -> MediaId {
+    MediaId::from_random(bytes())
+}
+
+pub(crate) fn upload_id() -> UploadId {
+    UploadId::from_random(bytes())
+}

@@ -1,0 +1,128 @@
+//! What is found in the content on its way, or in its first bytes.
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use gatepass_core::admission::{Admission, AdmissionError};
+use gatepass_core::port::{BlobError, Content};
+use gatepass_core::{BlobId, ByteRange, MediaInfo};
+
+use crate::engine::Engine;
+use crate::serve;
+
+/// Finds the content type as soon as enough bytes are there.
+pub(super) struct Sniffer<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) declared_type: Option<&'a str>,
+    pub(super) admission: &'a Admission,
+    pub(super) head: Head,
+    pub(super) found: Option<String>,
+}
+
+impl Sniffer<'_> {
+    pub(super) fn observe(&mut self, piece: &Bytes) -> Result<(), AdmissionError> {
+        if self.found.is_some() {
+            return Ok(());
+        }
+        self.head.push(piece, self.engine.limits.sniff_bytes);
+        // Where types are restricted, the first bytes decide, not the whole upload.
+        if self.admission.restricts_type() && self.head.len() >= self.engine.limits.sniff_bytes {
+            self.decide()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn decide(&mut self) -> Result<String, AdmissionError> {
+        if let Some(found) = &self.found {
+            return Ok(found.clone());
+        }
+        let found = self.engine.ports.probe.content_type(&self.head.bytes(), self.declared_type);
+        self.admission.check_type(&found)?;
+        self.found = Some(found.clone());
+        Ok(found)
+    }
+}
+
+/// The first bytes of a body. A first piece that is long enough is shared, not copied; it is
+/// small or the whole file then, because of the bound on what one read returns.
+#[derive(Default)]
+pub(super) enum Head {
+    #[default]
+    Empty,
+    One(Bytes),
+    Joined(BytesMut),
+}
+
+impl Head {
+    pub(super) fn push(&mut self, piece: &Bytes, wanted: usize) {
+        if self.len() >= wanted || piece.is_empty() {
+            return;
+        }
+        *self = match std::mem::take(self) {
+            Self::Empty => Self::One(piece.clone()),
+            Self::One(first) => {
+                let mut joined = BytesMut::with_capacity(wanted);
+                joined.extend_from_slice(&first);
+                Self::joined(joined, piece, wanted)
+            }
+            Self::Joined(joined) => Self::joined(joined, piece, wanted),
+        };
+    }
+
+    fn joined(mut joined: BytesMut, piece: &Bytes, wanted: usize) -> Self {
+        let missing = wanted.saturating_sub(joined.len()).min(piece.len());
+        joined.extend_from_slice(&piece[..missing]);
+        Self::Joined(joined)
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::One(bytes) => bytes.len(),
+            Self::Joined(bytes) => bytes.len(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Bytes {
+        match self {
+            Self::Empty => Bytes::new(),
+            Self::One(bytes) => bytes.clone(),
+            Self::Joined(bytes) => bytes.clone().freeze(),
+        }
+    }
+}
+
+/// What a durable blob is. It never decides over an upload: what cannot be found is left out.
+pub(super) async fn inspect(
+    engine: &Engine,
+    blob: &BlobId,
+    size: u64,
+    content_type: String,
+    head: &Bytes,
+) -> MediaInfo {
+    let content = Durable { engine, blob, size, head };
+    let facts = engine.ports.probe.facts(&content_type, &content).await;
+    MediaInfo::of_type(content_type).with(facts)
+}
+
+/// A durable blob, of whose first bytes a copy is still in memory.
+struct Durable<'a> {
+    engine: &'a Engine,
+    blob: &'a BlobId,
+    size: u64,
+    head: &'a Bytes,
+}
+
+#[async_trait]
+impl Content for Durable<'_> {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    async fn read(&self, range: ByteRange) -> Result<Bytes, BlobError> {
+        let within = |at: u64| usize::try_from(at).ok().filter(|at| *at <= self.head.len());
+        if let (Some(start), Some(end)) = (within(range.start()), within(range.end())) {
+            return Ok(self.head.slice(start..end));
+        }
+        serve::read_all(self.engine, self.blob, range).await
+    }
+}

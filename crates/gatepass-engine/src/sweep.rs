@@ -1,0 +1,125 @@
+//! Cleaning up: blobs that were replaced a while ago, and orphans that crashes left behind.
+
+use gatepass_core::port::{BlobError, BlobListing, CatalogError, EndUpload, UploadError};
+use gatepass_core::{BlobId, UploadId, UploadStatus};
+
+use crate::engine::Engine;
+
+/// Retired blobs deleted in one round.
+const BATCH: usize = 500;
+
+/// What a sweep removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Uploads that nobody went on with.
+    pub uploads: u64,
+    /// Blobs that were replaced or deleted.
+    pub retired: u64,
+    /// Blobs that nothing ever pointed to.
+    pub orphans: u64,
+    /// Bytes of the orphans.
+    pub bytes: u64,
+}
+
+impl Swept {
+    /// Whether nothing was removed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Why a sweep stopped early. What it removed until then stays removed; the next one goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] BlobError),
+}
+
+/// Sweeps once.
+pub async fn run(engine: &Engine) -> Result<Swept, SweepError> {
+    let uploads = expire_uploads(engine).await?;
+    forget_uploads(engine).await?;
+    let retired = delete_retired(engine).await?;
+    let (orphans, bytes) = delete_orphans(engine).await?;
+    metrics::counter!("gatepass_swept_blobs_total", "reason" => "retired").increment(retired);
+    metrics::counter!("gatepass_swept_blobs_total", "reason" => "orphan").increment(orphans);
+    metrics::counter!("gatepass_expired_uploads_total").increment(uploads);
+    Ok(Swept { uploads, retired, orphans, bytes })
+}
+
+/// Their blobs are retired with them, and deleted a while later.
+async fn expire_uploads(engine: &Engine) -> Result<u64, SweepError> {
+    let mut expired = 0;
+    loop {
+        let ids = engine.ports.catalog.expired_uploads(engine.now(), BATCH).await?;
+        if ids.is_empty() {
+            return Ok(expired);
+        }
+        for id in ids {
+            expire(engine, id).await?;
+            expired += 1;
+        }
+    }
+}
+
+async fn expire(engine: &Engine, id: UploadId) -> Result<(), SweepError> {
+    let (now, remember) = (engine.now(), engine.limits.upload_remember);
+    let end = EndUpload { id, status: UploadStatus::Expired, now, remember };
+    match engine.ports.catalog.end_upload(end).await {
+        Err(UploadError::Catalog(error)) => Err(error.into()),
+        // Somebody went on with it or ended it at the last moment.
+        Err(UploadError::NotFound | UploadError::Refused(_)) | Ok(_) => Ok(()),
+    }
+}
+
+async fn forget_uploads(engine: &Engine) -> Result<(), SweepError> {
+    while engine.ports.catalog.forget_uploads(engine.now(), BATCH).await? > 0 {}
+    Ok(())
+}
+
+async fn delete_retired(engine: &Engine) -> Result<u64, SweepError> {
+    let before = engine.now().minus(engine.limits.retired_blob_keep);
+    let mut deleted = 0;
+    loop {
+        let blobs = engine.ports.catalog.retired_blobs(before, BATCH).await?;
+        for blob in &blobs {
+            engine.ports.store.delete(blob).await?;
+        }
+        // Forgotten only after the bytes are gone: a crash in between deletes them again.
+        engine.ports.catalog.forget_retired(&blobs).await?;
+        deleted += blobs.len() as u64;
+        if blobs.len() < BATCH {
+            return Ok(deleted);
+        }
+    }
+}
+
+async fn delete_orphans(engine: &Engine) -> Result<(u64, u64), SweepError> {
+    let before = engine.now().minus(engine.limits.orphan_age_min);
+    let (mut orphans, mut bytes) = (0, 0);
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = engine.ports.store.list(cursor.as_deref()).await?;
+        let Some(last) = page.last() else { return Ok((orphans, bytes)) };
+        cursor = Some(last.cursor.clone());
+        let old: Vec<&BlobListing> = page.iter().filter(|entry| entry.modified < before).collect();
+        for orphan in without_entry(engine, &old).await? {
+            engine.ports.store.delete(&orphan.blob).await?;
+            orphans += 1;
+            bytes += orphan.size;
+        }
+    }
+}
+
+async fn without_entry<'a>(
+    engine: &Engine,
+    entries: &[&'a BlobListing],
+) -> Result<Vec<&'a BlobListing>, SweepError> {
+    let blobs: Vec<BlobId> = entries.iter().map(|entry| entry.blob.clone()).collect();
+    let known = engine.ports.catalog.known_blobs(&blobs).await?;
+    Ok(entries.iter().filter(|entry| !known.contains(&entry.blob)).copied().collect())
+}

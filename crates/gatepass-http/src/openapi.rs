@@ -1,0 +1,108 @@
+//! The OpenAPI 3.1 document of the management API. Paths, methods and scopes come from the table
+//! of routes, bodies and answers from the types that are read and written, errors from their
+//! table; so only what no type can say is said here.
+//!
+//! The form of an answer depends on its version, so each version has a document of its own, with
+//! one form for each answer.
+
+mod operation;
+mod page;
+mod schema;
+
+use serde_json::{Map, Value, json};
+
+use crate::answer::Version;
+use crate::api::ROUTES;
+use schema::Schemas;
+
+pub(crate) use page::page;
+
+const ABOUT: &str = "Signed uploads, self-hosted. This is the management API, for backends that \
+    hold an API key. Files themselves are uploaded to, and read from, their paths on the delivery \
+    domains: see docs/protocol.md.\n\nThis document is for one answer version; ask for it with \
+    the `Accept-Version` of another one to get that one's. Every `GET` answers `HEAD`, too.";
+
+/// The document for answers of this version.
+pub(crate) fn document(version: Version) -> Value {
+    let mut schemas = Schemas::new(version);
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let operation = operation::of(route, &mut schemas);
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_ascii_lowercase()] = operation;
+    }
+    json!({
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Gatepass",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": ABOUT,
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.into_components(),
+            "securitySchemes": {
+                "apiKey": { "type": "http", "scheme": "bearer", "description": "An API key." },
+            },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const VERSIONS: [Version; 3] =
+        [Version::V2025_01_01, Version::V2025_07_01, Version::V2025_08_20];
+
+    #[test]
+    fn every_route_has_an_operation_with_a_name_of_its_own() {
+        for version in VERSIONS {
+            let document = document(version);
+            let mut names = BTreeSet::new();
+            for route in ROUTES {
+                let method = route.method.as_str().to_ascii_lowercase();
+                let operation = &document["paths"][route.path][method];
+                let name = operation["operationId"].as_str().unwrap().to_owned();
+                assert!(names.insert(name), "{route:?}");
+                assert!(operation["summary"].is_string(), "{route:?}");
+            }
+            let paths = document["paths"].as_object().unwrap().values();
+            let operations: usize = paths.map(|path| path.as_object().unwrap().len()).sum();
+            assert_eq!(operations, ROUTES.len());
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        for version in VERSIONS {
+            let document = document(version);
+            let text = document.to_string();
+            let references = text.split("\"$ref\":\"#").skip(1);
+            let references: Vec<&str> =
+                references.filter_map(|rest| rest.split('"').next()).collect();
+            assert!(references.len() > 20);
+            for reference in references {
+                assert!(document.pointer(reference).is_some(), "{reference}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_shows_every_operation_and_loads_nothing() {
+        let page = page();
+        for route in ROUTES {
+            assert!(
+                page.contains(&format!("<b>{}</b> {}<", route.method, route.path)),
+                "{route:?}"
+            );
+        }
+        for loading in ["<script", "src=", "@import", "<link", "url("] {
+            assert!(!page.contains(loading), "{loading}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `GET` and `HEAD` of `/{path}`: a file, or a part of it.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use futures_util::StreamExt as _;
+use gatepass_core::safe_serving::{CONTENT_SECURITY_POLICY, disposition};
+use gatepass_core::{ByteRange, File, Visibility};
+use gatepass_engine::ProjectAccess;
+use gatepass_engine::serve::{self, ReadRequest, Served};
+use gatepass_sign::{Grant, Proof};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+use crate::answer::{Answer, AnswerBody, bare, empty, streamed};
+use crate::problem::{ErrorCode, Problem};
+use crate::service::{App, Incoming};
+use crate::wire::{condition, content_disposition, range};
+
+pub(crate) async fn respond(
+    app: &App,
+    access: &ProjectAccess,
+    grant: &Grant,
+    incoming: &Incoming,
+) -> Result<Answer, Problem> {
+    let request = read_request(&incoming.head.method, &incoming.head.headers)?;
+    match serve::open(&app.engine, grant, &request).await? {
+        Served::NotModified(file) => {
+            let mut answer = bare(StatusCode::NOT_MODIFIED);
+            validators(answer.headers_mut(), &file);
+            answer.headers_mut().insert(header::CACHE_CONTROL, cache_control(access, grant));
+            Ok(answer)
+        }
+        Served::RangeUnsatisfiable(file) => Err(Problem::new(ErrorCode::RangeUnsatisfiable)
+            .header(header::CONTENT_RANGE, &format!("bytes */{}", file.size))),
+        Served::Content { file, part, body } => {
+            let length = part.map_or(file.size, ByteRange::length);
+            let body = match body {
+                Some(mut reader) => {
+                    let first = reader.next().await.transpose()?;
+                    streamed(first, reader, length)
+                }
+                None => empty(),
+            };
+            Ok(content(access, grant, &file, part, length, body))
+        }
+    }
+}
+
+/// `Range` means something for `GET` only.
+fn read_request(method: &Method, headers: &HeaderMap) -> Result<ReadRequest, Problem> {
+    let one_range = || {
+        let mut values = headers.get_all(header::RANGE).iter();
+        let value = values.next().filter(|_| values.next().is_none())?;
+        range::parse(value.to_str().ok()?)
+    };
+    Ok(ReadRequest {
+        conditions: condition::conditions(headers)?,
+        range: if *method == Method::GET { one_range() } else { None },
+        if_range: condition::if_range(headers)?,
+        head_only: *method == Method::HEAD,
+    })
+}
+
+fn content(
+    access: &ProjectAccess,
+    grant: &Grant,
+    file: &File,
+    part: Option<ByteRange>,
+    length: u64,
+    body: AnswerBody,
+) -> Answer {
+    let mut answer = Answer::new(body);
+    let headers = answer.headers_mut();
+    validators(headers, file);
+    headers.insert(header::CACHE_CONTROL, cache_control(access, grant));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    safe_serving(headers, grant, file);
+    if let Some(part) = part {
+        let last = part.end().saturating_sub(1);
+        let range = format!("bytes {}-{last}/{}", part.start(), file.size);
+        insert(headers, header::CONTENT_RANGE, &range);
+        *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    answer
+}
+
+fn safe_serving(headers: &mut HeaderMap, grant: &Grant, file: &File) {
+    let download = grant.policy().and_then(|policy| policy.download.as_deref());
+    let name = download.filter(|name| !name.is_empty()).unwrap_or(file.path.filename());
+    let disposition = disposition(&file.media.content_type, download.is_some());
+    headers.insert(header::CONTENT_DISPOSITION, content_disposition::value(disposition, name));
+    insert(headers, header::CONTENT_TYPE, &file.media.content_type);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    let resource_policy = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(resource_policy, HeaderValue::from_static("cross-origin"));
+}
+
+fn validators(headers: &mut HeaderMap, file: &File) {
+    insert(headers, header::ETAG, &file.etag().to_string());
+    let updated = UNIX_EPOCH + Duration::from_secs(file.updated.unix_seconds());
+    insert(headers, header::LAST_MODIFIED, &httpdate::fmt_http_date(updated));
+}
+
+/// A public file may be kept but must be asked for again, for its path may be replaced at any
+/// time. Everything else stays with the reader who was allowed to see it.
+fn cache_control(access: &ProjectAccess, grant: &Grant) -> HeaderValue {
+    let unsigned = matches!(grant.proof(), Proof::Public);
+    let public = unsigned && access.door.visibility(grant.path()) == Visibility::Public;
+    HeaderValue::from_static(if public { "public, no-cache" } else { "private, no-store" })
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,52 @@
+//! `Content-Disposition` (RFC 6266), with a name that works everywhere and the real one beside it
+//! (RFC 8187).
+
+use std::fmt::Write as _;
+
+use gatepass_core::safe_serving::{Disposition, ascii_filename};
+use http::HeaderValue;
+
+/// The header's value. A shown file gets no name: browsers take it from the path.
+pub(crate) fn value(disposition: Disposition, filename: &str) -> HeaderValue {
+    let text = match disposition {
+        Disposition::Inline => "inline".to_owned(),
+        Disposition::Attachment => format!(
+            "attachment; filename=\"{}\"; filename*=UTF-8''{}",
+            ascii_filename(filename),
+            extended(filename)
+        ),
+    };
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("attachment"))
+}
+
+/// Percent-encodes everything but the characters that RFC 8187 leaves alone. Controls are left
+/// out, and so is what lies beyond 255 characters.
+fn extended(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars().filter(|c| !c.is_control()).take(255) {
+        let mut buffer = [0; 4];
+        for byte in c.encode_utf8(&mut buffer).bytes() {
+            if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
+                out.push(char::from(byte));
+            } else {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_inside() {
+        let text = |name| value(Disposition::Attachment, name).to_str().unwrap().to_owned();
+        assert_eq!(
+            text("r\"\r\nX: é;.pdf"),
+            "attachment; filename=\"r___X: __.pdf\"; filename*=UTF-8''r%22X%3A%20%C3%A9%3B.pdf"
+        );
+        assert!(text(&"\u{1F600}".repeat(4_000)).len() < 4_096);
+    }
+}

@@ -1,0 +1,105 @@
+//! What an image shows: a placeholder and its dominant colour. This decodes the image, small.
+
+use std::io::{BufReader, Seek as _, SeekFrom};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gatepass_core::MediaFacts;
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, RgbaImage};
+
+use crate::source::Source;
+
+/// Largest file that is decoded.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+/// Most pixels that are decoded: photographs of 16 megapixels. Time and memory grow with them.
+const PIXELS_MAX: u64 = 1 << 24;
+/// The same for `WebP`, whose decoder keeps several copies: pictures of 3840 by 2160.
+const WEBP_PIXELS_MAX: u64 = 1 << 23;
+/// Most bytes that a decoder may ask for. Four for each of the most pixels, and half as much again.
+const DECODER_BYTES_MAX: u64 = 96 << 20;
+/// Longest side of what the placeholder is made of; its format takes no more.
+const SMALL_SIDE: u32 = 100;
+/// Pixels that are less opaque have no colour.
+const OPAQUE_MIN: u8 = 128;
+
+/// Adds what the pixels show, if they can be decoded within the limits.
+pub(crate) fn read(
+    content_type: &str,
+    source: &mut Source<'_>,
+    facts: &mut MediaFacts,
+) -> Option<()> {
+    let format = match content_type {
+        "image/jpeg" => ImageFormat::Jpeg,
+        "image/png" => ImageFormat::Png,
+        "image/gif" => ImageFormat::Gif,
+        "image/webp" => ImageFormat::WebP,
+        _ => return None,
+    };
+    let pixels = u64::from(facts.width?).checked_mul(facts.height?.into())?;
+    if pixels > pixels_max(format) || source.size() > FILE_BYTES_MAX {
+        return None;
+    }
+    let small = turned(decode(source, format)?, facts.rotation).into_rgba8();
+    let (width, height) = (small.width().try_into().ok()?, small.height().try_into().ok()?);
+    facts.placeholder =
+        Some(STANDARD.encode(thumbhash::rgba_to_thumb_hash(width, height, small.as_raw())));
+    facts.background = dominant(&small).map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}"));
+    Some(())
+}
+
+fn pixels_max(format: ImageFormat) -> u64 {
+    if format == ImageFormat::WebP { WEBP_PIXELS_MAX } else { PIXELS_MAX }
+}
+
+fn decode(source: &mut Source<'_>, format: ImageFormat) -> Option<DynamicImage> {
+    source.seek(SeekFrom::Start(0)).ok()?;
+    let mut reader = ImageReader::with_format(BufReader::new(source), format);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(DECODER_BYTES_MAX);
+    reader.limits(limits);
+    let decoder = reader.into_decoder().ok()?;
+    // The dimensions that were found before are another parser's.
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > pixels_max(format) || decoder.total_bytes() > DECODER_BYTES_MAX {
+        return None;
+    }
+    let image = DynamicImage::from_decoder(decoder).ok()?;
+    if width <= SMALL_SIDE && height <= SMALL_SIDE {
+        return Some(image);
+    }
+    Some(image.thumbnail(SMALL_SIDE, SMALL_SIDE))
+}
+
+fn turned(image: DynamicImage, rotation: Option<u16>) -> DynamicImage {
+    match rotation {
+        Some(90) => image.rotate90(),
+        Some(180) => image.rotate180(),
+        Some(270) => image.rotate270(),
+        _ => image,
+    }
+}
+
+/// The average of the most frequent shade, of 16 for each of red, green and blue; `None` where
+/// nothing is opaque.
+fn dominant(image: &RgbaImage) -> Option<[u8; 3]> {
+    let mut shades = vec![(0_u32, [0_u32; 3]); 1 << 12];
+    for pixel in image.pixels() {
+        let [r, g, b, alpha] = pixel.0;
+        if alpha < OPAQUE_MIN {
+            continue;
+        }
+        let shade = usize::from(r >> 4) << 8 | usize::from(g >> 4) << 4 | usize::from(b >> 4);
+        if let Some((count, sum)) = shades.get_mut(shade) {
+            *count += 1;
+            for (sum, part) in sum.iter_mut().zip([r, g, b]) {
+                *sum += u32::from(part);
+            }
+        }
+    }
+    let (count, sum) = shades.iter().max_by_key(|(count, _)| *count)?;
+    if *count == 0 {
+        return None;
+    }
+    Some(sum.map(|sum| u8::try_from(sum / count).unwrap_or(u8::MAX)))
+}

@@ -1,0 +1,188 @@
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gatepass_core::condition::Conditions;
+use gatepass_core::port::{
+    Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
+    JoinError, ListFiles, PublishError, RecordParts, RemoveError, RemoveFile, UploadError,
+    UploadPage,
+};
+use gatepass_core::project::{SettingsChange, SettingsRecords};
+use gatepass_core::publication::{NewFile, Publication};
+use gatepass_core::upload::{Finished, NewUpload, UploadKey};
+use gatepass_core::{BlobId, File, FileId, ObjectPath, ProjectId, Timestamp, Upload, UploadId};
+
+use crate::error::OpenError;
+use crate::files::{Change, Publish, Remove, Target};
+use crate::options::Options;
+use crate::session::Sessions;
+use crate::{files, listing, migrate, settings, uploads};
+
+/// A catalog on PostgreSQL.
+pub struct PostgresCatalog {
+    sessions: Sessions,
+}
+
+impl PostgresCatalog {
+    /// Connects to a database and brings its schema up to date.
+    pub async fn open(options: &Options) -> Result<Self, OpenError> {
+        let sessions = Sessions::new(options)?;
+        let place = options.place();
+        let migrated = sessions.migrate(|session| migrate::run(session, &place)).await;
+        migrated.map_err(|source| OpenError::Failed { place: place.clone(), source })??;
+        Ok(Self { sessions })
+    }
+}
+
+#[async_trait]
+impl Catalog for PostgresCatalog {
+    async fn load_settings(&self) -> Result<SettingsRecords, CatalogError> {
+        self.sessions.read(settings::load).await
+    }
+
+    async fn settings_version(&self) -> Result<u64, CatalogError> {
+        self.sessions.read(settings::version).await
+    }
+
+    async fn change_settings(&self, changes: Vec<SettingsChange>) -> Result<(), CatalogError> {
+        self.sessions.change(|session, _| settings::change(session, &changes)).await
+    }
+
+    async fn find_file(
+        &self,
+        project: &ProjectId,
+        path: &ObjectPath,
+    ) -> Result<Option<File>, CatalogError> {
+        self.sessions.read(|session| files::find(session, project, path)).await
+    }
+
+    async fn read_file(
+        &self,
+        project: &ProjectId,
+        path: &ObjectPath,
+    ) -> Result<Option<(File, Option<Bytes>)>, CatalogError> {
+        Ok(self.find_file(project, path).await?.map(|file| (file, None)))
+    }
+
+    /// None: what many nodes share is for what must be decided once, and bytes are not.
+    fn inline_bytes_max(&self) -> usize {
+        0
+    }
+
+    async fn find_file_by_id(
+        &self,
+        project: &ProjectId,
+        id: &FileId,
+    ) -> Result<Option<File>, CatalogError> {
+        self.sessions.read(|session| files::find_by_id(session, project, id)).await
+    }
+
+    async fn list_files(
+        &self,
+        project: &ProjectId,
+        list: &ListFiles,
+    ) -> Result<FilePage, CatalogError> {
+        self.sessions.read(|session| listing::list(session, project, list)).await
+    }
+
+    async fn publish(&self, new: NewFile) -> Result<Publication, PublishError> {
+        let publish = Publish::new(new);
+        self.sessions.change(|session, in_doubt| publish.attempt(session, in_doubt)).await
+    }
+
+    async fn remove_file(
+        &self,
+        project: &ProjectId,
+        path: &ObjectPath,
+        conditions: &Conditions,
+        now: Timestamp,
+    ) -> Result<File, RemoveError> {
+        let remove = Remove::new(Target::Path(project, path), conditions, now)?;
+        self.sessions.change(|session, in_doubt| remove.attempt(session, in_doubt)).await
+    }
+
+    async fn remove_file_by_id(&self, remove: RemoveFile) -> Result<File, RemoveError> {
+        let remove = Remove::new(Target::Id(&remove), &remove.conditions, remove.now)?;
+        self.sessions.change(|session, in_doubt| remove.attempt(session, in_doubt)).await
+    }
+
+    async fn change_file(&self, change: ChangeFile) -> Result<File, ChangeError> {
+        let change = Change::new(change);
+        self.sessions.change(|session, in_doubt| change.attempt(session, in_doubt)).await
+    }
+
+    async fn find_upload(
+        &self,
+        project: &ProjectId,
+        path: &ObjectPath,
+        key: &UploadKey,
+    ) -> Result<Option<Upload>, CatalogError> {
+        self.sessions.read(|session| uploads::find(session, project, path, key)).await
+    }
+
+    async fn find_upload_by_id(
+        &self,
+        project: &ProjectId,
+        id: &UploadId,
+    ) -> Result<Option<Upload>, CatalogError> {
+        self.sessions.read(|session| uploads::find_by_id(session, project, id)).await
+    }
+
+    async fn join_upload(&self, new: NewUpload) -> Result<Upload, JoinError> {
+        self.sessions.change(|session, in_doubt| uploads::join(session, in_doubt, &new)).await
+    }
+
+    async fn record_parts(&self, record: RecordParts) -> Result<Upload, UploadError> {
+        self.sessions.change(|session, in_doubt| uploads::record(session, in_doubt, &record)).await
+    }
+
+    async fn finish_upload(&self, finish: FinishUpload) -> Result<Finished, FinishError> {
+        self.sessions.change(|session, _| uploads::finish(session, &finish)).await
+    }
+
+    async fn end_upload(&self, end: EndUpload) -> Result<Upload, UploadError> {
+        self.sessions.change(|session, _| uploads::end_upload(session, &end)).await
+    }
+
+    async fn list_uploads(
+        &self,
+        project: &ProjectId,
+        offset: u64,
+        limit: u64,
+    ) -> Result<UploadPage, CatalogError> {
+        self.sessions.read(|session| uploads::list(session, project, offset, limit)).await
+    }
+
+    async fn expired_uploads(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<UploadId>, CatalogError> {
+        self.sessions.read(|session| uploads::expired(session, now, limit)).await
+    }
+
+    async fn forget_uploads(&self, now: Timestamp, limit: usize) -> Result<u64, CatalogError> {
+        self.sessions.change(|session, _| uploads::forget(session, now, limit)).await
+    }
+
+    async fn known_blobs(&self, blobs: &[BlobId]) -> Result<HashSet<BlobId>, CatalogError> {
+        self.sessions.read(|session| files::known(session, blobs)).await
+    }
+
+    async fn retired_blobs(
+        &self,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<BlobId>, CatalogError> {
+        self.sessions.read(|session| files::retired(session, before, limit)).await
+    }
+
+    async fn forget_retired(&self, blobs: &[BlobId]) -> Result<(), CatalogError> {
+        self.sessions.change(|session, _| files::forget(session, blobs)).await
+    }
+
+    async fn check(&self) -> Result<(), CatalogError> {
+        self.sessions.read(settings::check).await
+    }
+}

@@ -1,0 +1,169 @@
+//! A real object store for tests: a Garage cluster of three nodes, each byte on all of them, every
+//! write synced. Its processes and files go when the process that started it ends, however.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Nodes of the cluster.
+const NODES: usize = 3;
+/// How long the cluster may take to get ready.
+const PATIENCE: Duration = Duration::from_mins(1);
+const SECRET: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// The id of the key that may do everything with the bucket.
+pub const KEY_ID: &str = "GK0123456789abcdef01234567";
+/// The key.
+pub const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+/// The bucket.
+pub const BUCKET: &str = "blobs";
+/// The region that requests are signed for.
+pub const REGION: &str = "garage";
+
+/// Runs a program, tells its process id, and kills it and removes its files when its own input
+/// ends: that is when whoever started it has ended.
+const GUARD: &str = r#""$@" >"$DIRECTORY/log" 2>&1 & echo $!; cat >/dev/null
+kill -9 $! 2>/dev/null; wait $! 2>/dev/null; rm -rf "$DIRECTORY""#;
+
+/// A cluster, with one bucket and one key.
+pub struct Cluster {
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    guard: Child,
+    pid: String,
+    directory: PathBuf,
+    s3: u16,
+}
+
+impl Cluster {
+    /// Starts one.
+    ///
+    /// # Panics
+    ///
+    /// If there is no `garage`; `scripts/test` builds it.
+    pub fn start() -> Self {
+        let nodes: Vec<Node> = (0..NODES).map(|_| Node::start()).collect();
+        let cluster = Self { nodes };
+        cluster.set_up();
+        cluster
+    }
+
+    /// Where a node speaks S3.
+    pub fn endpoint(&self, node: usize) -> String {
+        format!("http://127.0.0.1:{}", self.nodes[node].s3)
+    }
+
+    /// Kills a node as a crash would, for good.
+    pub fn kill(&self, node: usize) {
+        let killed = Command::new("kill").args(["-9", &self.nodes[node].pid]).status();
+        assert!(killed.unwrap().success());
+    }
+
+    fn set_up(&self) {
+        let ids: Vec<String> =
+            self.nodes.iter().map(|node| eventually(node, &["node", "id", "-q"])).collect();
+        let first = &self.nodes[0];
+        for node in &self.nodes {
+            wait_for(node.s3);
+        }
+        for id in &ids[1..] {
+            eventually(first, &["node", "connect", id.trim()]);
+        }
+        for (id, zone) in ids.iter().zip(["a", "b", "c"]) {
+            let id = id.split('@').next().unwrap();
+            eventually(first, &["layout", "assign", "-z", zone, "-c", "10G", id]);
+        }
+        eventually(first, &["layout", "apply", "--version", "1"]);
+        eventually(first, &["key", "import", "--yes", KEY_ID, KEY]);
+        eventually(first, &["bucket", "create", BUCKET]);
+        let allow = ["bucket", "allow", "--read", "--write", "--owner", BUCKET, "--key", KEY_ID];
+        eventually(first, &allow);
+    }
+}
+
+/// Runs a command of `garage` until it succeeds: nodes take a while to know each other.
+fn eventually(node: &Node, arguments: &[&str]) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let config = node.directory.join("config.toml");
+        let run = Command::new("garage").arg("-c").arg(config).args(arguments).output().unwrap();
+        if run.status.success() {
+            return String::from_utf8(run.stdout).unwrap();
+        }
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(Instant::now() < deadline, "garage {arguments:?}: {said}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn wait_for(port: u16) {
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "a node of the cluster does not get ready");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn free_ports() -> [u16; 3] {
+    // All are held until all are known, so that none is given twice.
+    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
+}
+
+impl Node {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap().keep();
+        let [s3, rpc, admin] = free_ports();
+        write_config(&directory, s3, rpc, admin);
+        let mut guard = Command::new("sh")
+            .args(["-c", GUARD, "sh", "garage", "-c"])
+            .arg(directory.join("config.toml"))
+            .arg("server")
+            .env("DIRECTORY", &directory)
+            .env("RUST_LOG", "garage=warn")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pid = String::new();
+        BufReader::new(guard.stdout.take().unwrap()).read_line(&mut pid).unwrap();
+        Self { guard, pid: pid.trim().to_owned(), directory, s3 }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+fn write_config(directory: &Path, s3: u16, rpc: u16, admin: u16) {
+    let at = directory.display();
+    let mut config = std::fs::File::create(directory.join("config.toml")).unwrap();
+    write!(
+        config,
+        r#"metadata_dir = "{at}/meta"
+data_dir = "{at}/data"
+db_engine = "lmdb"
+metadata_fsync = true
+data_fsync = true
+replication_factor = {NODES}
+rpc_bind_addr = "127.0.0.1:{rpc}"
+rpc_public_addr = "127.0.0.1:{rpc}"
+rpc_secret = "{SECRET}"
+
+[s3_api]
+s3_region = "{REGION}"
+api_bind_addr = "127.0.0.1:{s3}"
+
+[admin]
+api_bind_addr = "127.0.0.1:{admin}"
+"#
+    )
+    .unwrap();
+}

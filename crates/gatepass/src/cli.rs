@@ -1,0 +1,62 @@
+//! The commands and their arguments.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    check, completions, config, doctor, domains, files, get, keys, projects, put, rules, serve,
+    sign, uploads,
+};
+
+/// Self-hosted signed uploads.
+#[derive(Debug, Parser)]
+#[command(name = "gatepass", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the service
+    Serve(serve::Serve),
+    /// Make a signed URL
+    #[command(subcommand)]
+    Sign(sign::Sign),
+    /// Upload a file to a signed URL, or to a path
+    Put(put::Put),
+    /// Download a file from a URL, or from a path
+    Get(get::Get),
+    /// Explain why a signed URL is accepted or not
+    Check(check::Check),
+    /// Make, list, pause, resume, revoke and rotate API keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Make, list and change projects
+    #[command(subcommand)]
+    Projects(projects::Projects),
+    /// Add, list and remove domains
+    #[command(subcommand)]
+    Domains(domains::Domains),
+    /// Say who may read what: list, set and remove access rules
+    #[command(subcommand)]
+    Rules(rules::Rules),
+    /// List, show, rename, delete, upload and download files
+    #[command(subcommand)]
+    Files(files::Files),
+    /// List unfinished uploads and give them up
+    #[command(subcommand)]
+    Uploads(uploads::Uploads),
+    /// Look for what is wrong with an installation
+    Doctor(doctor::Doctor),
+    /// Show the settings and where they come from
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Print a completion script for a shell
+    Completions(completions::Completions),
+    /// Look into files for the server; not for people
+    #[command(name = "media-worker", hide = true)]
+    MediaWorker,
+}

@@ -1,0 +1,195 @@
+//! Starting the service.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use gatepass_core::port::Clock as _;
+use gatepass_engine::Engine;
+use gatepass_engine::admin::MadeKey;
+use gatepass_http::transport::{Listening, serve};
+use gatepass_http::{App, Endpoint, Listener};
+use gatepass_sign::{Action, KeyText, ObjectPath, Policy, sign_url};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::files;
+use crate::logging;
+use crate::node::{Node, SystemClock};
+use crate::settings::{Flags, Settings};
+
+/// How long the upload in the first greeting can be tried.
+const GREETING_LIFETIME: Duration = Duration::from_hours(1);
+
+/// Seconds; the last ones for large files and slow clients.
+const LATENCY_BUCKETS: [f64; 12] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0, 60.0];
+/// Changes of the catalog that shared one transaction.
+const GROUP_SIZE_BUCKETS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    flags: Flags<false>,
+}
+
+impl Serve {
+    /// The steps of a start:
+    ///
+    /// 1. settings;
+    /// 2. the data directory, for this process alone;
+    /// 3. the listeners, so that a port in use is noticed before anything is set up;
+    /// 4. the first start, if it is one;
+    /// 5. the engine;
+    /// 6. serving, until told to stop.
+    pub(crate) async fn run(&self, as_json: bool) -> anyhow::Result<()> {
+        let settings = Settings::resolve(&self.flags.gather()?)?;
+        logging::start(&settings);
+        raise_descriptor_limit();
+        files::make_data_directory(&settings.data)?;
+        let _lock = files::lock_data_directory(&settings.data)?;
+        let delivery = bind("listen", settings.listen)?;
+        let api = bind("api-listen", settings.api_listen)?;
+        let (delivery_at, api_at) = (delivery.address()?, api.address()?);
+        let public_url = settings.public_url_for(delivery_at);
+
+        let node = Node::open(&settings, true).await?;
+        let made = first_start(&settings, &node).await?;
+        let app = app(&settings, &node, &public_url).await?;
+        if let Some(made) = &made {
+            greet(made, settings.api_key.is_some(), &public_url, api_at, as_json);
+        }
+        tracing::info!(delivery = %delivery_at, api = %api_at, "ready");
+        serve_until_told(&settings, &app, delivery, api).await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Shells give programs 1,024 open files, for the sake of programs that use `select`. Connections
+/// need more, and the hard limit says how many the operator allows.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays at {:?}", limit.current);
+    }
+}
+
+/// Observations wait in memory until somebody folds them into their buckets.
+fn keep_metrics_small(recorder: PrometheusHandle) {
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(METRICS_UPKEEP);
+        loop {
+            ticks.tick().await;
+            recorder.run_upkeep();
+        }
+    });
+}
+
+fn bind(name: &str, address: SocketAddr) -> anyhow::Result<Listening> {
+    Listening::bind(address).with_context(|| {
+        format!("cannot listen on {address}: choose another address with --{name}")
+    })
+}
+
+async fn first_start(settings: &Settings, node: &Node) -> anyhow::Result<Option<MadeKey>> {
+    let import = match &settings.api_key {
+        None => None,
+        Some(key) => {
+            let imported = KeyText::import(key.expose(), settings.allow_weak_key);
+            Some(
+                imported
+                    .context("cannot take the key of GATEPASS_API_KEY (see --allow-weak-key)")?,
+            )
+        }
+    };
+    Ok(node.admin().bootstrap(import).await?)
+}
+
+async fn app(settings: &Settings, node: &Node, public_url: &str) -> anyhow::Result<Arc<App>> {
+    let ports = node.ports(settings)?;
+    let engine = Engine::start(ports, settings.limits, Arc::clone(&node.vault), public_url).await?;
+    engine.spawn_background();
+    let group_size = Matcher::Full("gatepass_catalog_group_size".to_owned());
+    let recorder = PrometheusBuilder::new()
+        .set_buckets(&LATENCY_BUCKETS)?
+        .set_buckets_for_metric(group_size, &GROUP_SIZE_BUCKETS)?
+        .install_recorder()?;
+    keep_metrics_small(recorder.clone());
+    Ok(Arc::new(App {
+        engine,
+        api_host: settings.api_host.clone(),
+        public_url: public_url.to_owned(),
+        metrics: Box::new(move || recorder.render()),
+    }))
+}
+
+async fn serve_until_told(
+    settings: &Settings,
+    app: &Arc<App>,
+    delivery: Listening,
+    api: Listening,
+) {
+    let (stop, stopped) = watch::channel(false);
+    let endpoint = |listener| Arc::new(Endpoint { app: Arc::clone(app), listener });
+    let limits = settings.transport;
+    let delivery =
+        serve("delivery", delivery, limits, endpoint(Listener::Delivery), stopped.clone());
+    let api = serve("api", api, limits, endpoint(Listener::Api), stopped);
+    let told = async {
+        told_to_stop().await;
+        tracing::info!("stopping: running requests may finish");
+        // Both listeners hold a receiver; if they are gone, there is nothing to stop.
+        let _ = stop.send(true);
+    };
+    tokio::join!(delivery, api, told);
+}
+
+async fn told_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be received; stop the process with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// What a person sees at the first start: everything that is needed for a first upload.
+fn greet(made: &MadeKey, imported: bool, public_url: &str, api: SocketAddr, as_json: bool) {
+    let path = "hello.txt";
+    let Ok(object) = ObjectPath::from_decoded(path) else { return };
+    let expiry = SystemClock.now().plus(GREETING_LIFETIME).unix_seconds();
+    let url = sign_url(&made.text, public_url, &object, &Policy::new(Action::Put, expiry));
+    let key = if imported { "(the one of GATEPASS_API_KEY)" } else { made.text.expose() };
+    let text = if as_json {
+        let greeting = serde_json::json!({
+            "api_key": if imported { None } else { Some(made.text.expose()) },
+            "public_url": public_url,
+            "console": format!("http://{api}/"),
+            "signed_url": url,
+        });
+        format!("{greeting}\n")
+    } else {
+        format!(
+            "\nGatepass is set up.\n\n  \
+             API key   {key}\n  \
+             console   http://{api}/\n  \
+             files     {public_url}/\n\n\
+             The key is shown this once. Try an upload, and see the file:\n\n  \
+             echo hello | curl -T - '{url}'\n  \
+             curl {public_url}/{path}\n\n"
+        )
+    };
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,107 @@
+//! The files of the program itself: configuration, secrets, the lock. Blobs and the catalog have
+//! their own crates. This is the one place that touches them.
+#![expect(clippy::disallowed_methods, reason = "this is the place that the rule names")]
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use gatepass_sign::Secret;
+use rustix::fs::{FlockOperation, flock};
+
+pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// A file's absolute path, its size and when it was changed.
+pub(crate) fn identity(path: &Path) -> anyhow::Result<(PathBuf, u64, String)> {
+    let failed = || format!("cannot read {}", path.display());
+    let absolute = std::fs::canonicalize(path).with_context(failed)?;
+    let metadata = std::fs::metadata(path).with_context(failed)?;
+    let modified = format!("{:?}", metadata.modified().with_context(failed)?);
+    Ok((absolute, metadata.len(), modified))
+}
+
+/// Writes a file that nobody else can read, in a directory that is made for it.
+pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(directory) = path.parent() {
+        make_data_directory(directory)?;
+    }
+    let mut options = OpenOptions::new();
+    let opened = options.create(true).truncate(true).write(true).mode(0o600).open(path);
+    let failed = || format!("cannot write {}", path.display());
+    opened.and_then(|mut file| file.write_all(text.as_bytes())).with_context(failed)
+}
+
+/// Removes a file; one that is not there counts as removed.
+pub(crate) fn remove(path: &Path) {
+    let _ = std::fs::remove_file(path);
+}
+
+/// A secret in a file of its own, without the line end that editors add.
+pub(crate) fn read_secret(path: &Path) -> anyhow::Result<String> {
+    Ok(read_text(path)?.trim().to_owned())
+}
+
+/// Makes the data directory, readable by nobody else.
+pub(crate) fn make_data_directory(path: &Path) -> anyhow::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make the data directory {}", path.display()))
+}
+
+/// Holds the data directory for one process, until dropped.
+pub(crate) fn lock_data_directory(path: &Path) -> anyhow::Result<File> {
+    let lock = path.join("gatepass.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&lock)
+        .with_context(|| format!("cannot write to the data directory {}", path.display()))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        bail!(
+            "another gatepass serves the data directory {}: stop it, or use another --data",
+            path.display()
+        );
+    }
+    Ok(file)
+}
+
+/// Reads the master key, or makes one where that is allowed. `made` tells that it was.
+pub(crate) fn master_key(
+    path: &Path,
+    make: Option<fn() -> Secret>,
+) -> anyhow::Result<(Secret, bool)> {
+    if path.exists() {
+        return Ok((Secret::new(read_text(path)?), false));
+    }
+    let Some(make) = make else {
+        bail!("the master key file {} is not there", path.display());
+    };
+    let text = make();
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot make the master key file {}", path.display()))?;
+    // Lost with the power, it would take every API key with it.
+    file.write_all(text.expose().as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| sync_parent(path))
+        .with_context(|| format!("cannot write the master key file {}", path.display()))?;
+    Ok((text, true))
+}
+
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}

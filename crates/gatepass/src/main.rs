@@ -1,0 +1,70 @@
+//! `gatepass`: the service and its command line.
+
+mod cli;
+mod client;
+mod commands;
+mod files;
+mod logging;
+mod node;
+mod output;
+mod resume;
+mod settings;
+mod units;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One provider for all of TLS; a second installation would be the only way to fail.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            report(&error, cli.json);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let json = cli.json;
+    match &cli.command {
+        Command::Serve(serve) => runtime()?.block_on(serve.run(json))?,
+        Command::Sign(sign) => sign.run(json)?,
+        Command::Put(put) => return runtime()?.block_on(put.run(json)),
+        Command::Get(get) => runtime()?.block_on(get.run(json))?,
+        Command::Check(check) => return runtime()?.block_on(check.run(json)),
+        Command::Keys(keys) => runtime()?.block_on(keys.run(json))?,
+        Command::Projects(projects) => runtime()?.block_on(projects.run(json))?,
+        Command::Domains(domains) => runtime()?.block_on(domains.run(json))?,
+        Command::Rules(rules) => runtime()?.block_on(rules.run(json))?,
+        Command::Uploads(uploads) => runtime()?.block_on(uploads.run(json))?,
+        Command::Files(files) => return runtime()?.block_on(files.run(json)),
+        Command::Doctor(doctor) => return runtime()?.block_on(doctor.run(json)),
+        Command::Config(config) => config.run(json)?,
+        Command::Completions(completions) => completions.run(),
+        Command::MediaWorker => commands::media_worker::run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// One line for people; causes behind it, each once.
+fn report(error: &anyhow::Error, json: bool) {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let text = causes.join(": ");
+    let line = if json {
+        serde_json::json!({ "error": { "message": text } }).to_string()
+    } else {
+        format!("gatepass: {text}")
+    };
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,11 @@
+//! What a connection can do to the server, and the server to a connection: broken framing, broken
+//! bodies, silence, floods, and the end of the process.
+
+mod connection;
+mod framing;
+mod heads;
+mod many;
+mod order;
+mod silence;
+mod stopping;
+mod truncated;

@@ -1,0 +1,269 @@
+//! Several real nodes that share one real PostgreSQL. Each request of an upload may go to another.
+//!
+//! The blobs are in one directory, which the nodes reach through a link.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "these are tests"
+)]
+
+#[expect(dead_code, reason = "shared with the other tests, which use more of it")]
+#[path = "../it/support.rs"]
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use gatepass_testkit::postgres::{PASSWORD, Server as Postgres};
+use support::{KEY, Server, Start, gatepass, master_key, noise};
+
+const CHUNK: usize = 300_000;
+
+/// Nodes on one catalog.
+struct Nodes {
+    directory: tempfile::TempDir,
+    url: String,
+}
+
+impl Nodes {
+    fn new() -> Self {
+        let postgres = Postgres::shared();
+        Self::at(postgres.url(&postgres.make_database()))
+    }
+
+    fn at(url: String) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("blobs")).unwrap();
+        std::fs::write(directory.path().join("master.key"), master_key()).unwrap();
+        Self { directory, url }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn start(&self, name: &str) -> Start {
+        let data = self.path().join(name);
+        std::fs::create_dir_all(&data).unwrap();
+        let _ = std::os::unix::fs::symlink(self.path().join("blobs"), data.join("blobs"));
+        let key = self.path().join("master.key");
+        Start::at(&data)
+            .variable("GATEPASS_CATALOG", &self.url)
+            .variable("GATEPASS_MASTER_KEY_FILE", key.to_str().unwrap())
+    }
+
+    fn pair(&self) -> [Server; 2] {
+        ["a", "b"].map(|name| self.start(name).run())
+    }
+
+    /// The command line, on a machine that serves nothing.
+    fn command(&self, arguments: &[&str]) -> Output {
+        let mut command: Command = gatepass();
+        command
+            .args(arguments)
+            .env("GATEPASS_CATALOG", &self.url)
+            .env("GATEPASS_MASTER_KEY_FILE", self.path().join("master.key"));
+        command.output().unwrap()
+    }
+}
+
+/// Sends one chunk; returns the status.
+fn send_chunk(node: &Server, url: &str, content: &[u8], number: usize) -> u16 {
+    let first = number * CHUNK;
+    let past = content.len().min(first + CHUNK);
+    let range = format!("bytes {first}-{}/{}", past - 1, content.len());
+    let request = node.request("PUT", url).header("Content-Range", &range);
+    request.body(&content[first..past]).send().status
+}
+
+#[test]
+fn each_request_of_an_upload_may_go_to_another_node() {
+    let nodes = Nodes::new();
+    let [a, b] = nodes.pair();
+    let whole = noise(1, 50_000);
+    assert_eq!(a.send("PUT", &a.put_url("small"), &whole).status, 201);
+    assert_eq!(b.send("GET", "/small", b"").body, whole);
+
+    assert_eq!(a.send("PUT", &a.put_url("empty"), b"").status, 201);
+    assert_eq!(b.send("GET", "/empty", b"").status, 200);
+
+    let content = noise(2, 10 * CHUNK - 7);
+    let url = a.put_url("large");
+    for number in [3, 0, 9, 1, 7, 2, 8, 4, 6, 5] {
+        let node = if number % 2 == 0 { &a } else { &b };
+        let status = send_chunk(node, &url, &content, number);
+        assert!(status < 300 || status == 308, "{number}: {status}");
+        assert_eq!(send_chunk(&a, &url, &content, number) / 100, status / 100, "a repeat");
+    }
+    for node in [&a, &b] {
+        assert_eq!(node.send("GET", "/large", b"").body, content);
+    }
+}
+
+#[test]
+fn every_chunk_to_both_nodes_at_once_makes_one_file() {
+    let nodes = Nodes::new();
+    let both = nodes.pair();
+    let content = noise(3, 12 * CHUNK);
+    let url = both[0].put_url("raced");
+    let barrier = Barrier::new(24);
+    std::thread::scope(|scope| {
+        for number in 0..12 {
+            for node in &both {
+                let (url, content, barrier) = (&url, &content, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    // Whoever is outrun may be told to come again.
+                    for _ in 0..20 {
+                        if send_chunk(node, url, content, number) < 400 {
+                            return;
+                        }
+                        std::thread::sleep(Duration::from_millis(100));
+                    }
+                    panic!("chunk {number} is never taken");
+                });
+            }
+        }
+    });
+    for node in &both {
+        assert_eq!(node.send("GET", "/raced", b"").body, content);
+    }
+    let list = nodes.command(&["files", "ls", "--json"]);
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    assert!(list.to_string().matches("raced").count() >= 1, "{list}");
+}
+
+#[test]
+fn another_node_goes_on_with_what_a_killed_one_began() {
+    let nodes = Nodes::new();
+    let [a, b] = nodes.pair();
+    let content = noise(4, 4 * CHUNK);
+    let url = a.put_url("taken-over");
+    for number in [0, 2] {
+        assert!(send_chunk(&a, &url, &content, number) < 400);
+    }
+    drop(a.kill());
+    let begun = Instant::now();
+    for number in [1, 3] {
+        assert!(send_chunk(&b, &url, &content, number) < 400);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(b.send("GET", "/taken-over", b"").body, content);
+}
+
+#[test]
+fn a_revoked_key_is_refused_everywhere_within_five_seconds() {
+    let nodes = Nodes::new();
+    let [a, b] = nodes.pair();
+    for (round, node) in [(0, &a), (1, &b), (2, &a)] {
+        let made = nodes.command(&["keys", "create", "--json"]);
+        let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+        let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+        let put = |node: &Server, number: u32| {
+            let target = format!("/k{round}-{number}");
+            node.request("PUT", &target).bearer(key).body(b"x").send().status
+        };
+        let wait = |node: &Server, wanted: bool| {
+            let begun = Instant::now();
+            let mut number = 0;
+            while (put(node, number) < 300) != wanted {
+                number += 1;
+                assert!(begun.elapsed() < Duration::from_secs(5), "not within 5 s");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        wait(&a, true);
+        wait(&b, true);
+        assert!(nodes.command(&["keys", "revoke", id]).status.success());
+        wait(node, false);
+        wait(if round == 1 { &a } else { &b }, false);
+    }
+}
+
+#[test]
+fn nodes_that_start_at_once_set_one_project_up() {
+    let nodes = Nodes::new();
+    let barrier = Barrier::new(4);
+    let greeted: usize = std::thread::scope(|scope| {
+        let starts = ["a", "b", "c", "d"].map(|name| {
+            let (nodes, barrier) = (&nodes, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                let node = nodes.start(name).run();
+                assert_eq!(node.send("PUT", &node.put_url(name), b"x").status, 201);
+                usize::from(node.printed().contains("is set up"))
+            })
+        });
+        starts.into_iter().map(|start| start.join().unwrap()).sum()
+    });
+    assert_eq!(greeted, 1);
+    let projects = nodes.command(&["projects", "ls", "--json"]);
+    let projects: serde_json::Value = serde_json::from_slice(&projects.stdout).unwrap();
+    assert_eq!(projects.as_array().unwrap().len(), 1, "{projects}");
+}
+
+#[test]
+fn a_shared_catalog_needs_the_master_key_that_it_was_begun_with() {
+    let nodes = Nodes::new();
+    drop(nodes.start("a").run());
+    let (code, text) = nodes.start("a").variable("GATEPASS_MASTER_KEY_FILE", "").refuse();
+    assert!(code == Some(1) && text.contains("--master-key-file"), "{code:?} {text}");
+    std::fs::write(nodes.path().join("master.key"), master_key()).unwrap();
+    let (code, text) = nodes.start("a").refuse();
+    assert!(code == Some(1) && text.contains("master key"), "{code:?} {text}");
+}
+
+#[test]
+fn the_password_is_printed_nowhere() {
+    let nodes = Nodes::new();
+    let node = nodes.start("a").variable("GATEPASS_LOG_LEVEL", "trace").run();
+    node.send("PUT", &node.put_url("x"), b"x");
+    let mut texts = vec![node.log(), node.printed()];
+    for arguments in [&["config", "print"][..], &["config", "print", "--json"], &["doctor"]] {
+        let output = nodes.command(arguments);
+        texts.push(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned());
+    }
+    assert!(texts.iter().any(|text| text.contains(":***@127.0.0.1")), "it is shown without");
+    let dead = "127.0.0.1:1";
+    for url in [
+        format!("postgres://u:{PASSWORD}@{dead}/d"),
+        format!("postgres://u:{PASSWORD}@{dead}/d?what=ever"),
+        format!("postgre://u:{PASSWORD}@{dead}/d"),
+        format!("postgres://u:{PASSWORD}@/d"),
+        format!("postgres://{dead}/d?password={PASSWORD}"),
+    ] {
+        let (code, text) = nodes.start("b").variable("GATEPASS_CATALOG", &url).refuse();
+        assert_eq!(code, Some(1), "{text}");
+        texts.push(text);
+    }
+    let leak = texts.iter().find(|text| text.contains(PASSWORD));
+    assert_eq!(leak, None);
+}
+
+#[test]
+fn without_its_catalog_a_node_says_come_again_and_recovers_by_itself() {
+    let mut postgres = Postgres::start();
+    let nodes = Nodes::at(postgres.url(&postgres.make_database()));
+    let node = nodes.start("a").run();
+    assert_eq!(node.send("PUT", &node.put_url("before"), b"x").status, 201);
+    postgres.stop();
+    let begun = Instant::now();
+    let refused = node.send("PUT", &node.put_url("meanwhile"), b"x");
+    assert_eq!(refused.status, 503);
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(node.send("GET", "/before", b"").status, 503);
+    assert_eq!(node.api_request("GET", "/readyz").send().status, 503);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    postgres.resume();
+    let begun = Instant::now();
+    while node.api_request("GET", "/readyz").send().status != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "not ready again");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(node.send("GET", "/before", b"").body, b"x");
+    assert_eq!(node.request("PUT", "/after").bearer(KEY).body(b"x").send().status, 201);
+}

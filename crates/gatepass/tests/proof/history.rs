@@ -1,0 +1,121 @@
+//! What must hold of a path after a fault: the one checker of all harnesses.
+//!
+//! A path has one client at a time, which makes the rule simple. What was acknowledged last is
+//! there (I1), whole (I2), or what was on its way when the fault came (I3). Of an unfinished
+//! upload everything that was reported is there still (I4).
+
+use std::collections::BTreeSet;
+
+/// What can be at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Found {
+    Absent,
+    Version(u64),
+}
+
+/// One path and all that may be there.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) path: String,
+    /// What the last acknowledged request left.
+    settled: Found,
+    /// What requests of unknown outcome would have left.
+    pending: BTreeSet<Found>,
+    pub(crate) upload: Option<Upload>,
+}
+
+/// An upload in chunks that is not finished yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Upload {
+    pub(crate) url: String,
+    pub(crate) version: u64,
+    /// Where it is cut, the length at the end.
+    pub(crate) cuts: Vec<usize>,
+    /// Chunks that the server has reported.
+    pub(crate) reported: BTreeSet<usize>,
+    /// Chunks that were sent, acknowledged or not.
+    pub(crate) sent: BTreeSet<usize>,
+}
+
+impl Upload {
+    /// Where a chunk begins and ends.
+    pub(crate) fn range(&self, chunk: usize) -> (usize, usize) {
+        (if chunk == 0 { 0 } else { self.cuts[chunk - 1] }, self.cuts[chunk])
+    }
+
+    pub(crate) fn may_be_complete(&self) -> bool {
+        self.sent.len() == self.cuts.len()
+    }
+}
+
+impl Slot {
+    pub(crate) fn new(path: String) -> Self {
+        Self { path, settled: Found::Absent, pending: BTreeSet::new(), upload: None }
+    }
+
+    /// A request was acknowledged.
+    pub(crate) fn settle(&mut self, found: Found) {
+        self.settled = found;
+        self.pending.clear();
+    }
+
+    /// A request's answer is not known.
+    pub(crate) fn may_become(&mut self, found: Found) {
+        self.pending.insert(found);
+    }
+
+    /// Looks at what is there; from now on that is what is settled.
+    pub(crate) fn check(&mut self, found: Found) -> Result<(), String> {
+        if found != self.settled && !self.pending.contains(&found) {
+            return Err(format!(
+                "{}: found {found:?}, acknowledged was {:?}, possible {:?}",
+                self.path, self.settled, self.pending
+            ));
+        }
+        self.settle(found);
+        Ok(())
+    }
+
+    /// Looks at what the server says of the unfinished upload: ranges, inclusive.
+    pub(crate) fn check_ranges(&self, ranges: &[(u64, u64)]) -> Result<(), String> {
+        let Some(upload) = &self.upload else { return Ok(()) };
+        for chunk in &upload.reported {
+            let (first, past) = upload.range(*chunk);
+            let there = ranges.iter().any(|(a, b)| *a <= first as u64 && past as u64 - 1 <= *b);
+            if !there {
+                return Err(format!(
+                    "{}: chunk {chunk} was reported; there is {ranges:?}",
+                    self.path
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checker_catches_what_it_is_for() {
+        let mut slot = Slot::new("a".into());
+        slot.settle(Found::Version(1));
+        assert!(slot.check(Found::Absent).is_err(), "lost");
+        assert!(slot.check(Found::Version(2)).is_err(), "nobody wrote that");
+        slot.may_become(Found::Version(2));
+        assert!(slot.check(Found::Version(2)).is_ok());
+        assert!(slot.check(Found::Version(1)).is_err(), "it went back");
+        slot.upload = Some(Upload {
+            url: String::new(),
+            version: 3,
+            cuts: vec![10, 20],
+            reported: [1].into(),
+            sent: [1].into(),
+        });
+        assert!(slot.check_ranges(&[(10, 19)]).is_ok());
+        assert!(slot.check_ranges(&[(0, 19)]).is_ok());
+        assert!(slot.check_ranges(&[(10, 18)]).is_err());
+        assert!(slot.check_ranges(&[]).is_err());
+    }
+}

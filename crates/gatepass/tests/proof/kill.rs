@@ -1,0 +1,67 @@
+//! kill -9 at random moments under mixed load.
+//!
+//!     GATEPASS_KILLS=1000000 cargo test --release -p gatepass --test proof kill -- --nocapture
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::lane::{Lane, check_blobs};
+use crate::random::Random;
+use crate::support::{Data, Start};
+
+#[test]
+fn nothing_is_lost_by_kills() {
+    let (cycles, lanes) =
+        (crate::setting("GATEPASS_KILLS", 4_000), crate::setting("GATEPASS_LANES", 8));
+    let (seed, begun) = (Random::seed(), Instant::now());
+    let (left, answered) = (AtomicU64::new(cycles), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for lane in 0..lanes {
+            let (left, answered) = (&left, &answered);
+            scope.spawn(move || {
+                if let Err(text) = run(seed.wrapping_add(lane), left, answered) {
+                    let command = format!("GATEPASS_SEED={seed} GATEPASS_KILLS={cycles}");
+                    panic!("{text}\nagain: {command} cargo test -p gatepass --test proof kill");
+                }
+            });
+        }
+    });
+    let requests = answered.load(Ordering::Relaxed);
+    crate::report("kill -9", seed, cycles, begun, &format!(",\"requests\":{requests}"));
+    assert!(requests > cycles, "hardly any request was answered before the kill");
+}
+
+fn run(seed: u64, left: &AtomicU64, answered: &AtomicU64) -> Result<(), String> {
+    let mut lane = Lane::new(seed);
+    let data = lane.data.clone();
+    let start = || Start::at(&data).for_proof();
+    let mut server = start().run();
+    while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    {
+        let pause = Duration::from_micros(1_000 + lane.random.below(40_000));
+        let pid = server.pid().to_string();
+        let kill = || {
+            std::thread::sleep(pause);
+            let killed = std::process::Command::new("kill").args(["-9", &pid]).status();
+            assert!(killed.unwrap().success());
+        };
+        let requests = lane.work(server.delivery, kill)?;
+        answered.fetch_add(requests, Ordering::Relaxed);
+        let log = server.log();
+        if log.contains("panicked") {
+            return Err(log);
+        }
+        let Data { .. } = server.kill();
+        server = start().run();
+        lane.check(&server)?;
+    }
+    server.terminate();
+    check_blobs(&data, || {
+        let server = start().run();
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while !server.log().contains("swept") && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server.terminate();
+    })
+}

@@ -1,0 +1,96 @@
+//! Power loss: the trace of a run tells what was never synced; that is taken away, and then
+//! everything that was acknowledged must be there all the same.
+//!
+//! A kill cannot see a missing sync: the system keeps what the process wrote. This can.
+//!
+//!     GATEPASS_CUTS=20000 cargo test --release -p gatepass --test proof power -- --nocapture
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::lane::Lane;
+use crate::random::Random;
+use crate::support::{Server, Start};
+use crate::trace::{CALLS, Volatile};
+
+#[test]
+fn nothing_is_lost_by_power_cuts() {
+    let (cycles, lanes) =
+        (crate::setting("GATEPASS_CUTS", 300), crate::setting("GATEPASS_LANES", 6));
+    if crate::support::left_out("strace", "power cuts") {
+        return;
+    }
+    let (seed, begun) = (Random::seed(), Instant::now());
+    let (left, harmed) = (AtomicU64::new(cycles), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for lane in 0..lanes {
+            let (left, harmed) = (&left, &harmed);
+            scope.spawn(move || {
+                if let Err(text) = run(seed.wrapping_add(lane), left, harmed, &[]) {
+                    let command = format!("GATEPASS_SEED={seed} GATEPASS_CUTS={cycles}");
+                    panic!("{text}\nagain: {command} cargo test -p gatepass --test proof power");
+                }
+            });
+        }
+    });
+    let harmed = harmed.load(Ordering::Relaxed);
+    crate::report("power cut", seed, cycles, begun, &format!(",\"unsynced_things_lost\":{harmed}"));
+    assert!(harmed > 0, "there was nothing to lose: the trace is not understood");
+}
+
+/// The harness itself: a server whose syncs do nothing must be caught.
+#[test]
+fn a_server_that_does_not_sync_is_caught() {
+    if crate::support::left_out("strace", "power cuts without syncs") {
+        return;
+    }
+    for calls in ["fdatasync", "fsync"] {
+        let left = AtomicU64::new(60);
+        let lie = format!("inject={calls}:retval=0");
+        let caught = run(1, &left, &AtomicU64::new(0), &["-e", &lie]);
+        assert!(caught.is_err(), "a server without {calls} passed");
+    }
+}
+
+fn run(seed: u64, left: &AtomicU64, harmed: &AtomicU64, extra: &[&str]) -> Result<(), String> {
+    let mut lane = Lane::new(seed);
+    let data = lane.data.clone();
+    let log = data.with_file_name("trace");
+    Start::at(&data).run().terminate();
+    while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    {
+        let mut volatile = Volatile::beginning_at(&data);
+        let mut strace = vec!["strace", "-f", "--seccomp-bpf", "-y", "-v", "-s", "0", "-qq", "-o"];
+        let calls = format!("trace={CALLS}");
+        strace.extend([log.to_str().unwrap(), "-e", &calls]);
+        strace.extend(extra);
+        let server = Start::at(&data).for_proof().under(&strace).run();
+        let pause = Duration::from_millis(5 + lane.random.below(60));
+        let requests = lane.work(server.delivery, || {
+            std::thread::sleep(pause);
+            kill_tracee(&server);
+        })?;
+        let _ = requests;
+        // It ends when everything it traced has, and has written everything by then.
+        server.wait();
+        volatile.read(&std::fs::read_to_string(&log).unwrap());
+        harmed.fetch_add(volatile.forget(), Ordering::Relaxed);
+        let _ = std::fs::remove_file(data.join("gatepass.db-shm"));
+        let server = Start::at(&data).for_proof().try_run()?;
+        lane.check(&server)?;
+        server.terminate();
+    }
+    Ok(())
+}
+
+/// Kills what the tracer traces, not the tracer.
+pub(crate) fn kill_tracee(server: &Server) {
+    let pid = server.pid();
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    let children = std::fs::read_to_string(Path::new(&children)).unwrap_or_default();
+    for child in children.split_whitespace() {
+        let _ = Command::new("kill").args(["-9", child]).status();
+    }
+}

@@ -1,0 +1,4 @@
+require_relative "application"
+require_relative "photos"
+
+run PhotosApp.initialize!

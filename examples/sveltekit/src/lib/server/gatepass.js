@@ -1,0 +1,11 @@
+import { Signer } from "@gatepass/sdk/server";
+import { env } from "$env/dynamic/private";
+
+export const publicUrl = env.GATEPASS_PUBLIC_URL ?? "http://127.0.0.1:8080";
+
+// Made when it is needed: at the time of the build there is no key.
+export const signer = () => new Signer({ key: env.GATEPASS_API_KEY, publicUrl });
+
+export const user = { id: 7 }; // In place of your session.
+
+export const files = new Map(); // In place of your database.

@@ -1,0 +1,2 @@
+Code.require_file("cases.exs", __DIR__)
+ExUnit.start()

@@ -1,0 +1,3 @@
+module github.com/gatepass/gatepass/sdk/go
+
+go 1.18

@@ -1,0 +1,41 @@
+// For each file of tests a server, a site and a browser; for each test a page.
+import { after, afterEach, before, beforeEach } from "node:test";
+import { launch } from "./browser.js";
+import { fileStore } from "./files.js";
+import { PAGE, watchPuts } from "./page.js";
+import { startServer } from "./server.js";
+import { startSite } from "./site.js";
+
+/** Hands all of it to `share`, before each test. `open()` opens another page. */
+export function fixture(share) {
+  const all = {
+    async open() {
+      const page = await all.context.newPage();
+      await page.goto(all.site.url);
+      return { page, puts: watchPuts(page) };
+    },
+  };
+
+  before(async () => {
+    all.server = await startServer();
+    all.site = await startSite(all.server.url, { "/": PAGE });
+    all.browser = await launch();
+    all.files = await fileStore();
+  });
+
+  after(async () => {
+    await all.browser?.close();
+    all.site?.close();
+    await all.server?.stop();
+    await all.files?.remove();
+  });
+
+  beforeEach(async () => {
+    all.context = await all.browser.newContext();
+    all.site.signed = 0;
+    all.site.sign = ({ name }) => all.site.signer.signUpload(name);
+    share({ ...all, ...(await all.open()) });
+  });
+
+  afterEach(() => all.context.close());
+}

@@ -1,0 +1,110 @@
+// docs/guide.md, followed from an empty directory: its commands and programs as they stand there.
+// Building (its first block) is what runs before the tests.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { launchChromium } from "../browser/chromium.js";
+import { blocks, freePort, start } from "./app.js";
+import { uploads } from "./drive.js";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const binary = process.env.GATEPASS_BIN ?? join(root, "target/debug/gatepass");
+const guide = await readFile(join(root, "docs/guide.md"), "utf8");
+const run = promisify(execFile);
+let folder, bin, env, service, publicUrl, browser;
+
+before(async () => {
+  bin = await mkdtemp(join(tmpdir(), "gatepass-bin-"));
+  await symlink(binary, join(bin, "gatepass"));
+  folder = await mkdtemp(join(tmpdir(), "gatepass-guide-"));
+  const listen = `127.0.0.1:${await freePort()}`;
+  publicUrl = `http://${listen}`;
+  env = {
+    PATH: `${bin}:${process.env.PATH}`,
+    GATEPASS_SOURCE: root,
+    GATEPASS_LISTEN: listen,
+    GATEPASS_PUBLIC_URL: publicUrl,
+  };
+  // The service answers its own port, not the one that apps are told.
+  const [, serve] = shell("Start the service");
+  service = await start(serve, folder, { ...env, GATEPASS_API_LISTEN: "127.0.0.1:0" }, { url: `${publicUrl}/.well-known/gatepass/readyz` });
+  browser = await launchChromium();
+});
+
+after(async () => {
+  await browser?.close();
+  await service?.stop();
+  for (const made of [folder, bin]) await rm(made, { recursive: true, force: true });
+});
+
+test("Express, from the empty directory to a file on the page", (t) => follow(t, "Express", "js", "server.js", "express/server.js"));
+
+test("FastAPI, from the empty directory to a file on the page", (t) => follow(t, "FastAPI", "python", "app.py", "fastapi/app.py"));
+
+test("what is private is read by signed URLs only", async () => {
+  const [make, sign] = shell("Serve");
+  await inFolder(". ./key.sh; echo photo > photo; gatepass put photo users/7/photo");
+  await inFolder(make);
+  // A running service notices it within 2 s.
+  await until(async () => (await fetch(`${publicUrl}/users/7/photo`)).status === 401);
+  const [read, download] = (await inFolder(sign)).match(/http\S+/g);
+  const [shown, saved] = [await fetch(read), await fetch(download)];
+  assert.equal(await shown.text(), "photo\n");
+  assert.match(saved.headers.get("Content-Disposition"), /^attachment.*photo\.png/);
+});
+
+test("a large file, and one from a server", async () => {
+  await inFolder(...shell("Large files"));
+  await inFolder(...shell("From a server"));
+  const sent = await readFile(join(folder, "video.bin"));
+  for (const path of ["videos/1.bin", "reports/1.bin"]) {
+    assert.ok(sent.equals(Buffer.from(await (await fetch(`${publicUrl}/${path}`)).arrayBuffer())), path);
+  }
+});
+
+test("a key that can do no more than the app needs", async () => {
+  const key = (await inFolder(...shell("Who can do what"))).match(/gp_\S+/)[0];
+  const put = (path) => inFolder(`GATEPASS_API_KEY=${key}; export GATEPASS_API_KEY; gatepass put photo "$(gatepass sign put ${path})"`);
+  await until(() => put("users/7/limited").then(() => true, () => false));
+  await assert.rejects(put("reports/2.bin"), /scope_insufficient/);
+});
+
+async function follow(t, heading, language, name, example) {
+  const [prepare, serve] = shell(heading);
+  const [program] = blocks(section(heading), language);
+  assert.equal(program, await readFile(join(root, "examples", example), "utf8"), "the guide has the example's program");
+  await inFolder(prepare);
+  await writeFile(join(folder, name), program);
+  const app = await start(serve, folder, env);
+  t.after(app.stop);
+  const page = await browser.newPage();
+  t.after(() => page.close());
+  page.setDefaultTimeout(60_000);
+  await uploads(page, app.url);
+}
+
+function section(heading) {
+  const [, text] = guide.split(new RegExp(`^##+ ${heading}\n`, "m"));
+  return text.split(/^##+ /m)[0];
+}
+
+function shell(heading) {
+  return blocks(section(heading), "sh");
+}
+
+async function inFolder(...commands) {
+  const { stdout } = await run("bash", ["-euc", commands.join("\n")], { cwd: folder, env: { ...process.env, ...env } });
+  return stdout;
+}
+
+async function until(holds) {
+  for (let tries = 0; !(await holds()); tries++) {
+    if (tries === 100) throw new Error("it never holds");
+    await new Promise((later) => setTimeout(later, 100));
+  }
+}
