@@ -4,13 +4,14 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 
+import { codes } from "../docs/snippets.js";
 import { launchChromium } from "./chromium.js";
 import { startGatepass } from "./gatepass.js";
 
@@ -27,7 +28,7 @@ before(async () => {
   // Beside the packages, so that the program finds its library.
   directory = await mkdtemp(join(here, "node_modules", "receipts-"));
   closing.push(() => rm(directory, { recursive: true }));
-  programs = await blocks(new URL("../../docs/receipts.md", import.meta.url));
+  programs = programsOf("docs/receipts.md");
   handedIn = await uploadInBrowser();
 });
 
@@ -65,12 +66,9 @@ for (const [name, trusted] of Object.entries(backends)) {
   });
 }
 
-/** The fenced programs of a page, by the heading or line above them. */
-async function blocks(page) {
-  const text = await readFile(page, "utf8");
-  const found = [...text.matchAll(/```(js|python)\n([^]*?)```/g)].map(([, language, code]) => ({ language, code }));
-  assert.deepEqual(found.map(({ language }) => language), ["js", "js", "python"]);
-  const [inBrowser, jose, pyjwt] = found.map(({ code }) => code);
+/** The programs of the page. */
+function programsOf(page) {
+  const [[inBrowser, jose], [pyjwt]] = ["js", "python"].map((language) => codes(page, undefined, language));
   return { inBrowser, jose, pyjwt };
 }
 

@@ -6,7 +6,7 @@ import { launch } from "../../sdk/js/test/browser/support/browser.js";
 import { fileStore, servedHash } from "../../sdk/js/test/browser/support/files.js";
 import { startServer } from "../../sdk/js/test/browser/support/server.js";
 import { startSite } from "../../sdk/js/test/browser/support/site.js";
-import { recipes, shared } from "./recipes.js";
+import { recipe, shared } from "./recipes.js";
 
 const PAGE = `<!doctype html><input type="file" id="input"><div id="zone"></div><script type="module" src="/app.js"></script>`;
 const MB = 1_000_000;
@@ -42,7 +42,7 @@ async function run(name, file, input = "#input") {
     ${shared}
     const input = document.querySelector("#input");
     const done = (url) => (window.doneWith = url);
-    ${recipes(name)[0]}`;
+    ${recipe(name)}`;
   const stdin = { contents, resolveDir: new URL(".", import.meta.url).pathname };
   const define = { "process.env.NODE_ENV": '"production"' };
   pages["/app.js"] = (await build({ stdin, bundle: true, write: false, format: "esm", define })).outputFiles[0].text;

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { fileStore, servedHash } from "../../sdk/js/test/browser/support/files.js";
 import { KEY, startServer } from "../../sdk/js/test/browser/support/server.js";
 import { Signer } from "../../sdk/js/dist/server.js";
-import { recipes } from "./recipes.js";
+import { recipe } from "./recipes.js";
 
 const PYTHON = process.env.GATEPASS_TEST_PYTHON ?? "python3";
 
@@ -31,11 +31,11 @@ function run(program, args, FILE, URL) {
 }
 
 const programs = [
-  ["curl", "sh", (code) => ["-c", code], recipes("curl")[0]],
-  ["requests", PYTHON, (code) => ["-c", code], recipes("Python")[0]],
-  ["httpx", PYTHON, (code) => ["-c", code], recipes("Python")[1]],
-  ["fetch of a file", "node", (code) => ["--input-type=module", "-e", code], recipes("Node")[0]],
-  ["fetch of a stream", "node", (code) => ["--input-type=module", "-e", code], recipes("Node")[1]],
+  ["curl", "sh", (code) => ["-c", code], recipe("curl")],
+  ["requests", PYTHON, (code) => ["-c", code], recipe("Python")],
+  ["httpx", PYTHON, (code) => ["-c", code], recipe("Python", 1)],
+  ["fetch of a file", "node", (code) => ["--input-type=module", "-e", code], recipe("Node")],
+  ["fetch of a stream", "node", (code) => ["--input-type=module", "-e", code], recipe("Node", 1)],
 ];
 
 for (const [name, program, args, code] of programs) {

@@ -1,19 +1,10 @@
 // The code of docs/clients.md, so that what it shows is what is tested.
-import { readFileSync } from "node:fs";
+import { snippets, take } from "../docs/snippets.js";
 
-const page = readFileSync(new URL("../../docs/clients.md", import.meta.url), "utf8");
+const PAGE = "docs/clients.md";
 
-/** The blocks of code below a heading. */
-export function recipes(heading) {
-  const section = page.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
-  const found = blocks(section);
-  if (!found.length) throw new Error(`no code below ${heading}`);
-  return found;
-}
+/** The first block of code below a heading, or the nth. */
+export const recipe = (name, nth = 0) => take(snippets(PAGE, `## ${name}`)[nth]);
 
-/** What every recipe of a page uses. */
-export const shared = blocks(page)[0];
-
-function blocks(text) {
-  return [...text.matchAll(/^```\w+\n([\s\S]*?)^```$/gm)].map((match) => match[1]);
-}
+/** What every recipe of the page uses. */
+export const shared = take(snippets(PAGE)[0]);

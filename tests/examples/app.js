@@ -3,12 +3,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** The blocks of a page that have this language, in order. */
-export function blocks(page, language) {
-  const found = [...page.matchAll(/^( *)```(\S*)\n([^]*?)^ *```$/gm)].filter(([, , named]) => named === language);
-  return found.map(([, indent, , code]) => code.replaceAll(new RegExp(`^${indent}`, "gm"), ""));
-}
-
 /** Runs commands in a folder until they answer, on a free port if no `url` is given; `{url, stop, said}`. */
 export async function start(commands, cwd, env, { url, patience = 180_000 } = {}) {
   const port = String(await freePort());

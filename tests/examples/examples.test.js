@@ -1,13 +1,14 @@
 // Each example, started as its README says, in Chromium against the real binary.
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launchChromium } from "../browser/chromium.js";
 import { startGatepass } from "../browser/gatepass.js";
-import { blocks, start } from "./app.js";
+import { codes } from "../docs/snippets.js";
+import { start } from "./app.js";
 import { changed, refuses, somebodyElses, uploads } from "./drive.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -34,7 +35,7 @@ for (const name of names) {
   test(name, async (t) => {
     const folder = join(copy, "examples", name);
     await cp(join(root, "examples", name), folder, { recursive: true, filter: (path) => !left.includes(basename(path)) });
-    const [commands] = blocks(await readFile(join(folder, "README.md"), "utf8"), "sh");
+    const [commands] = codes(`examples/${name}/README.md`);
     const venv = join(process.env.GATEPASS_EXAMPLES_VENVS, name, "bin");
     const env = {
       GATEPASS_API_KEY: gatepass.key,

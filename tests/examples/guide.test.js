@@ -9,12 +9,12 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { launchChromium } from "../browser/chromium.js";
-import { blocks, freePort, start } from "./app.js";
+import { codes } from "../docs/snippets.js";
+import { freePort, start } from "./app.js";
 import { uploads } from "./drive.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const binary = process.env.GATEPASS_BIN ?? join(root, "target/debug/gatepass");
-const guide = await readFile(join(root, "docs/guide.md"), "utf8");
 const run = promisify(execFile);
 let folder, bin, env, service, publicUrl, browser;
 
@@ -31,7 +31,7 @@ before(async () => {
     GATEPASS_PUBLIC_URL: publicUrl,
   };
   // The service answers its own port, not the one that apps are told.
-  const [, serve] = shell("Start the service");
+  const [, serve] = shell("## Start the service", 2);
   service = await start(serve, folder, { ...env, GATEPASS_API_LISTEN: "127.0.0.1:0" }, { url: `${publicUrl}/.well-known/gatepass/readyz` });
   browser = await launchChromium();
 });
@@ -47,7 +47,7 @@ test("Express, from the empty directory to a file on the page", (t) => follow(t,
 test("FastAPI, from the empty directory to a file on the page", (t) => follow(t, "FastAPI", "python", "app.py", "fastapi/app.py"));
 
 test("what is private is read by signed URLs only", async () => {
-  const [make, sign] = shell("Serve");
+  const [make, sign] = shell("## Serve", 2);
   await inFolder(". ./key.sh; echo photo > photo; gatepass put photo users/7/photo");
   await inFolder(make);
   // A running service notices it within 2 s.
@@ -59,8 +59,8 @@ test("what is private is read by signed URLs only", async () => {
 });
 
 test("a large file, and one from a server", async () => {
-  await inFolder(...shell("Large files"));
-  await inFolder(...shell("From a server"));
+  await inFolder(...shell("## Large files", 1));
+  await inFolder(...shell("## From a server", 1));
   const sent = await readFile(join(folder, "video.bin"));
   for (const path of ["videos/1.bin", "reports/1.bin"]) {
     assert.ok(sent.equals(Buffer.from(await (await fetch(`${publicUrl}/${path}`)).arrayBuffer())), path);
@@ -68,15 +68,15 @@ test("a large file, and one from a server", async () => {
 });
 
 test("a key that can do no more than the app needs", async () => {
-  const key = (await inFolder(...shell("Who can do what"))).match(/gp_\S+/)[0];
+  const key = (await inFolder(...shell("## Who can do what", 1))).match(/gp_\S+/)[0];
   const put = (path) => inFolder(`GATEPASS_API_KEY=${key}; export GATEPASS_API_KEY; gatepass put photo "$(gatepass sign put ${path})"`);
   await until(() => put("users/7/limited").then(() => true, () => false));
   await assert.rejects(put("reports/2.bin"), /scope_insufficient/);
 });
 
 async function follow(t, heading, language, name, example) {
-  const [prepare, serve] = shell(heading);
-  const [program] = blocks(section(heading), language);
+  const [prepare, serve] = shell(`### ${heading}`, 2);
+  const [program] = codes("docs/guide.md", `### ${heading}`, language);
   assert.equal(program, await readFile(join(root, "examples", example), "utf8"), "the guide has the example's program");
   await inFolder(prepare);
   await writeFile(join(folder, name), program);
@@ -88,13 +88,11 @@ async function follow(t, heading, language, name, example) {
   await uploads(page, app.url);
 }
 
-function section(heading) {
-  const [, text] = guide.split(new RegExp(`^##+ ${heading}\n`, "m"));
-  return text.split(/^##+ /m)[0];
-}
-
-function shell(heading) {
-  return blocks(section(heading), "sh");
+/** The commands below a heading, which have to be as many as are run. */
+function shell(heading, count) {
+  const found = codes("docs/guide.md", heading, "sh");
+  assert.equal(found.length, count, heading);
+  return found;
 }
 
 async function inFolder(...commands) {

@@ -16,7 +16,6 @@ mod errors;
 mod files;
 mod ingest;
 mod media;
-mod pages;
 mod process;
 mod proxies;
 mod readme;

@@ -1,5 +1,7 @@
 //! Behind the proxies of docs/proxies.md, set up as it stands there.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,12 +11,21 @@ use gatepass_sign::{Action, Policy};
 
 use crate::support::{Request, Server, left_out, noise, now};
 
-/// The block of a page in a language.
+/// The block of the page in a language.
 fn block(language: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/proxies.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+    let (before, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+    tell(&format!("docs/proxies.md:{}\n", before.matches('\n').count() + 1));
     rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// Tells `tests/docs/run` which block is run here.
+fn tell(place: &str) {
+    if let Some(file) = std::env::var_os("GATEPASS_SNIPPETS") {
+        let mut file = OpenOptions::new().append(true).create(true).open(file).unwrap();
+        file.write_all(place.as_bytes()).unwrap();
+    }
 }
 
 fn free_address() -> SocketAddr {

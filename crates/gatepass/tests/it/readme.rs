@@ -1,15 +1,14 @@
 //! The documents say what is so.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::support::{KEY, Server, gatepass, noise};
+use crate::support::gatepass;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-pub(crate) fn read(name: &str) -> String {
+fn read(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).unwrap()
 }
 
@@ -24,41 +23,18 @@ fn pages() -> Vec<PathBuf> {
 }
 
 /// The fenced block that follows a line of text.
-pub(crate) fn block_after(page: &str, line: &str) -> String {
+fn block_after(page: &str, line: &str) -> String {
     let rest = page.split_once(&format!("\n{line}\n")).unwrap().1;
     let block = rest.split_once("```").unwrap().1.split_once('\n').unwrap().1;
     block.split_once("\n```").unwrap().0.to_owned()
 }
 
 #[test]
-fn the_signers_work_as_they_stand() {
-    let server = Server::start();
+fn the_signers_have_ten_lines() {
     let page = read("README.md");
-    let directory = tempfile::tempdir().unwrap();
-    for (title, program, name) in [
-        ("Node:", "node", "sign.mjs"),
-        ("Python:", "python3", "sign.py"),
-        ("Shell:", "sh", "sign.sh"),
-    ] {
+    for title in ["Node:", "Python:", "Shell:"] {
         let code = block_after(&page, title);
         assert!(code.lines().filter(|line| !line.is_empty()).count() <= 10, "{title} is too long");
-        let file = directory.path().join(name);
-        std::fs::write(&file, code).unwrap();
-        let mut command = Command::new(program);
-        command.arg(&file).env("GATEPASS_API_KEY", KEY);
-        command.env("GATEPASS_PUBLIC_URL", format!("http://{}", server.delivery));
-        let output = command.output().unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{title} {errors}");
-        let url = String::from_utf8(output.stdout).unwrap();
-        let photo = noise(1, 10_000);
-        let file = directory.path().join("photo.jpg");
-        std::fs::write(&file, &photo).unwrap();
-        let upload = block_after(&page, "## Upload").replace("photo.jpg", file.to_str().unwrap());
-        let sent =
-            Command::new("sh").arg("-c").arg(upload).env("URL", url.trim()).output().unwrap();
-        assert!(String::from_utf8_lossy(&sent.stdout).contains("\"status\":\"ready\""), "{title}");
-        assert!(server.send("GET", "/photo.jpg", b"").body == photo);
     }
 }
 
