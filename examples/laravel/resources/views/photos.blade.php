@@ -1,11 +1,12 @@
 <!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="csrf-token" content="{{ csrf_token() }}">
 <title>Photos</title>
 <h1>Photos</h1>
 <form action="/files" method="post">
   @csrf
-  <gatepass-upload name="receipt" accept="image/*" max-size="10000000" required></gatepass-upload>
+  <gatepass-upload name="receipt" sign-url="/sign" accept="image/*" max-size="10000000" required></gatepass-upload>
   <button>Save</button>
 </form>
 <ul>
@@ -14,11 +15,4 @@
   @endforeach
 </ul>
 <script src="/element.js"></script>
-<script>
-  // In place of sign-url, for the token that Laravel wants with every POST.
-  document.querySelector("gatepass-upload").getUrl = async () => {
-    const headers = { "X-CSRF-TOKEN": document.querySelector("[name=_token]").value };
-    return (await (await fetch("/sign", { method: "POST", headers })).json()).url;
-  };
-</script>
 </html>

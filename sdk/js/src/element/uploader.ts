@@ -5,6 +5,7 @@ import { accepts } from "./accept.js";
 import { make } from "./dom.js";
 import { icon } from "./icons.js";
 import { type Action, Row, type RowState } from "./row.js";
+import { type SignHeaders, askToSign } from "./sign.js";
 import { STYLE } from "./style.js";
 import { TEXTS, type Texts } from "./texts.js";
 
@@ -34,6 +35,8 @@ export class GatepassUpload extends Base {
 
   /** Gets a signed URL for a file. Without it, the `sign-url` attribute tells whom to ask. */
   getUrl?: Address["getUrl"];
+  /** Sent to `sign-url` with the request; the attribute `sign-headers` has them as JSON. */
+  signHeaders?: SignHeaders;
   /** Passed on to `upload`; attributes `chunk-size` and `parallel` win. */
   options: Omit<TransferOptions, "signal" | "onProgress" | "onState"> = {};
 
@@ -229,16 +232,9 @@ export class GatepassUpload extends Base {
       });
   }
 
-  /** Asks the app for a URL. */
-  private async sign({ name, size, type }: File, signal: AbortSignal): Promise<string> {
-    const answer = await fetch(this.getAttribute("sign-url") ?? "", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ name, size, type }),
-      signal,
-    });
-    if (!answer.ok) throw new Error(`signing was answered with ${answer.status}`);
-    return (await answer.json()).url;
+  private async sign(file: File, signal: AbortSignal): Promise<string> {
+    const headers = this.signHeaders ?? JSON.parse(this.getAttribute("sign-headers") ?? "{}");
+    return askToSign(this.getAttribute("sign-url") ?? "", headers, file, signal);
   }
 
   private settle(item: Item, state: "done" | "failed", error?: UploadError): void {

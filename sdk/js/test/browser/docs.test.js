@@ -24,6 +24,7 @@ before(async () => {
       <script>input.onchange = () => import("/bundled.js")</script>`,
     "/bundled.js": await bundled(`${codeAfter("## With a bundler")}\ndocument.title = file.url + " " + receipt;`),
     "/script": script("## With a script tag"),
+    "/tokens": `<title>tokens</title>${template("### Tokens against forgery")}<script src="/dist/script/element.js"></script>`,
     "/element": `${script("## The element")}<style>${codeAfter("## The element", 1)}</style>`,
   });
   // The documented route, in place of the test's own.
@@ -45,6 +46,11 @@ after(async () => {
 
 beforeEach(async () => (page = await browser.newPage()));
 afterEach(() => page.close());
+
+/** A template of Django's, as it comes to the page. */
+function template(heading) {
+  return codeAfter(heading).replace("{{ csrf_token }}", "of Django");
+}
 
 async function bundled(contents) {
   const stdin = { contents, resolveDir: new URL("../..", import.meta.url).pathname };
@@ -85,4 +91,19 @@ test("the element, in its form, with the colours of the page", async () => {
   await page.getByText("received").waitFor();
   const claims = await site.signer.verifyReceipt(site.forms["/profile"].get("photo"));
   await assertPhoto(`${server.url}/${claims.path}`);
+});
+
+test("the element, with a token against forgery", async () => {
+  await page.goto(`${site.url}/tokens`);
+  await page.locator("input[type=file]").setInputFiles(photo);
+  await page.locator("li[data-state=done]").waitFor();
+  assert.equal(site.asked["x-csrftoken"], "of Django");
+  await page.evaluate(`{
+    const element = document.querySelector("gatepass-upload");
+    const token = async () => "of the app";
+    ${codeAfter("### Tokens against forgery", 1)}
+  }`);
+  await page.locator("input[type=file]").setInputFiles({ ...photo, name: "second.png" });
+  await page.locator("li[data-state=done]").filter({ hasText: "second" }).waitFor();
+  assert.equal(site.asked.authorization, "Bearer of the app");
 });

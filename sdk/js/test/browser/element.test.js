@@ -200,6 +200,48 @@ test("texts, colours and the scheme are the page's", async () => {
   assert.equal(await page.locator(".zone").isDisabled(), true);
 });
 
+test("a token against forgery goes to the page's own origin, and other headers as they are given", async () => {
+  const upload = async (name) => {
+    await choose(await files.make(name, 10));
+    await state(name, "done");
+    return site.asked;
+  };
+  await page.evaluate(() => document.head.insertAdjacentHTML("beforeend", '<meta name="csrf-token" content="of the page">'));
+  await set({ "sign-headers": '{"X-CSRFToken": "of the attribute"}' });
+  const asked = await upload("attribute.bin");
+  assert.deepEqual([asked["x-csrf-token"], asked["x-csrftoken"]], ["of the page", "of the attribute"]);
+  await page.locator("gatepass-upload").evaluate((element) => {
+    let times = 0;
+    element.signHeaders = async () => ({ "X-CSRF-Token": `${++times} of the property` });
+  });
+  await upload("property.bin");
+  const last = await upload("property2.bin");
+  assert.deepEqual([last["x-csrf-token"], last["x-csrftoken"]], ["2 of the property", undefined]);
+  const { element, sent } = await elsewhere();
+  await element.setInputFiles((await files.make("elsewhere.bin", 10)).path);
+  await state("elsewhere.bin", "done");
+  assert.deepEqual(await sent, { token: undefined });
+});
+
+/** The element asks another origin to sign, from a page with a token. */
+async function elsewhere() {
+  const other = site.url.replace("127.0.0.1", "localhost");
+  let tell;
+  const sent = new Promise((told) => (tell = told));
+  await page.route(`${other}/sign`, async (route) => {
+    const headers = { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*" };
+    if (route.request().method() === "OPTIONS") return route.fulfill({ headers });
+    tell({ token: route.request().headers()["x-csrf-token"] });
+    await route.fulfill({ headers, json: { url: await site.signer.signUpload("elsewhere.bin") } });
+  });
+  await page.locator("gatepass-upload").evaluate((element, url) => {
+    element.signHeaders = undefined;
+    element.setAttribute("sign-headers", "{}");
+    element.setAttribute("sign-url", url);
+  }, `${other}/sign`);
+  return { element: page.locator("input[type=file]"), sent };
+}
+
 test("a strict Content Security Policy forbids nothing that it needs", async () => {
   const problems = [];
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));

@@ -14,6 +14,8 @@ export async function startSite(publicUrl, pages = {}) {
   const site = {
     signer,
     signed: 0,
+    /** The headers of the last request to sign. */
+    asked: {},
     sign: ({ name }) => signer.signUpload(name),
     /** The last form that was sent, by path. */
     forms: {},
@@ -29,6 +31,7 @@ export async function startSite(publicUrl, pages = {}) {
   const answer = async (request, path) => {
     if (path === "/sign") {
       site.signed++;
+      site.asked = request.headers;
       return JSON.stringify({ url: await site.sign(JSON.parse((await bodyOf(request)) || "{}"), site.signed) });
     }
     if (path === "/favicon.ico") return "";
