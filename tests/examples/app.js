@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 export async function start(commands, cwd, env, { url, patience = 180_000 } = {}) {
   const port = String(await freePort());
   // Each framework has its own way to be told.
-  const ports = { PORT: port, UVICORN_PORT: port, ORIGIN: `http://127.0.0.1:${port}`, NEXT_TELEMETRY_DISABLED: "1" };
+  const ports = { PORT: port, UVICORN_PORT: port, SERVER_PORT: port, ORIGIN: `http://127.0.0.1:${port}`, NEXT_TELEMETRY_DISABLED: "1" };
   const child = spawn("bash", ["-euc", commands], {
     cwd,
     env: { ...process.env, ...ports, ...env },

@@ -1,6 +1,6 @@
 // Each example, started as its README says, in Chromium against the real binary.
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
@@ -34,12 +34,15 @@ after(async () => {
 for (const name of names) {
   test(name, async (t) => {
     const folder = join(copy, "examples", name);
+    if (name === "laravel") await emptyLaravel(folder);
     await cp(join(root, "examples", name), folder, { recursive: true, filter: (path) => !left.includes(basename(path)) });
-    const [commands] = codes(`examples/${name}/README.md`);
+    const [commands] = codes(`examples/${name}/README.md`, undefined, "sh");
     const venv = join(process.env.GATEPASS_EXAMPLES_VENVS, name, "bin");
     const env = {
       GATEPASS_API_KEY: gatepass.key,
       GATEPASS_PUBLIC_URL: gatepass.delivery,
+      GATEPASS_SOURCE: root,
+      COMPOSER_ALLOW_SUPERUSER: "1",
       PATH: `${venv}:${process.env.PATH}`,
     };
     const app = await start(commands, folder, env);
@@ -54,4 +57,15 @@ for (const name of names) {
     const foreign = await somebodyElses(gatepass);
     await t.test("refuses somebody else's receipt", () => refuses(page, app.url, gatepass, () => foreign).catch(failed));
   });
+}
+
+/** The app that the example's files go into, with the settings that its README adds. */
+async function emptyLaravel(folder) {
+  await cp(join(root, "tests/examples/laravel"), folder, { recursive: true });
+  for (const part of ["bootstrap/cache", "storage/framework/sessions", "storage/framework/views", "storage/logs", "database"]) {
+    await mkdir(join(folder, part), { recursive: true });
+  }
+  await writeFile(join(folder, "database/database.sqlite"), "");
+  const [services] = codes("examples/laravel/README.md", undefined, "php");
+  await writeFile(join(folder, "config/services.php"), `<?php return [${services}];`);
 }

@@ -2,7 +2,7 @@
 // Building (its first block) is what runs before the tests.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -42,25 +42,31 @@ after(async () => {
   for (const made of [folder, bin]) await rm(made, { recursive: true, force: true });
 });
 
-test("Express, from the empty directory to a file on the page", (t) => follow(t, "Express", "js", "server.js", "express/server.js"));
+const NEXT = ["gatepass.js", "sign/route.js", "photo.js", "actions.js", "page.js", "layout.js"];
 
-test("FastAPI, from the empty directory to a file on the page", (t) => follow(t, "FastAPI", "python", "app.py", "fastapi/app.py"));
+for (const [heading, language, example, names] of [
+  ["Express", "js", "express", ["server.js"]],
+  ["Next.js", "js", "nextjs", NEXT.map((name) => `app/${name}`)],
+  ["FastAPI", "python", "fastapi", ["app.py"]],
+]) {
+  test(`${heading}, from the empty directory to a file on the page`, (t) => follow(t, heading, language, example, names));
+}
 
 test("what is private is read by signed URLs only", async () => {
   const [make, sign] = shell("## Serve", 2);
-  await inFolder(". ./key.sh; echo photo > photo; gatepass put photo users/7/photo");
-  await inFolder(make);
+  await inFolder(folder, ". ./key.sh; echo photo > photo; gatepass put photo users/7/photo");
+  await inFolder(folder, make);
   // A running service notices it within 2 s.
   await until(async () => (await fetch(`${publicUrl}/users/7/photo`)).status === 401);
-  const [read, download] = (await inFolder(sign)).match(/http\S+/g);
+  const [read, download] = (await inFolder(folder, sign)).match(/http\S+/g);
   const [shown, saved] = [await fetch(read), await fetch(download)];
   assert.equal(await shown.text(), "photo\n");
   assert.match(saved.headers.get("Content-Disposition"), /^attachment.*photo\.png/);
 });
 
 test("a large file, and one from a server", async () => {
-  await inFolder(...shell("## Large files", 1));
-  await inFolder(...shell("## From a server", 1));
+  await inFolder(folder, ...shell("## Large files", 1));
+  await inFolder(folder, ...shell("## From a server", 1));
   const sent = await readFile(join(folder, "video.bin"));
   for (const path of ["videos/1.bin", "reports/1.bin"]) {
     assert.ok(sent.equals(Buffer.from(await (await fetch(`${publicUrl}/${path}`)).arrayBuffer())), path);
@@ -68,24 +74,34 @@ test("a large file, and one from a server", async () => {
 });
 
 test("a key that can do no more than the app needs", async () => {
-  const key = (await inFolder(...shell("## Who can do what", 1))).match(/gp_\S+/)[0];
-  const put = (path) => inFolder(`GATEPASS_API_KEY=${key}; export GATEPASS_API_KEY; gatepass put photo "$(gatepass sign put ${path})"`);
+  const key = (await inFolder(folder, ...shell("## Who can do what", 1))).match(/gp_\S+/)[0];
+  const put = (path) => inFolder(folder, `GATEPASS_API_KEY=${key}; export GATEPASS_API_KEY; gatepass put photo "$(gatepass sign put ${path})"`);
   await until(() => put("users/7/limited").then(() => true, () => false));
   await assert.rejects(put("reports/2.bin"), /scope_insufficient/);
 });
 
-async function follow(t, heading, language, name, example) {
+/** Writes the example's programs as the page shows them, between its two blocks of commands. */
+async function follow(t, heading, language, example, names) {
+  const started = Date.now();
   const [prepare, serve] = shell(`### ${heading}`, 2);
-  const [program] = codes("docs/guide.md", `### ${heading}`, language);
-  assert.equal(program, await readFile(join(root, "examples", example), "utf8"), "the guide has the example's program");
-  await inFolder(prepare);
-  await writeFile(join(folder, name), program);
-  const app = await start(serve, folder, env);
-  t.after(app.stop);
+  const programs = codes("docs/guide.md", `### ${heading}`, language);
+  assert.equal(programs.length, names.length);
+  const app = await mkdtemp(join(tmpdir(), "gatepass-app-"));
+  t.after(() => rm(app, { recursive: true, force: true }));
+  await cp(join(folder, "key.sh"), join(app, "key.sh"));
+  await inFolder(app, prepare);
+  for (const [at, name] of names.entries()) {
+    const same = await readFile(join(root, "examples", example, name), "utf8");
+    assert.equal(programs[at], same, `${name} is the example's`);
+    await writeFile(join(app, name), programs[at]);
+  }
+  const running = await start(serve, app, env);
+  t.after(running.stop);
   const page = await browser.newPage();
   t.after(() => page.close());
   page.setDefaultTimeout(60_000);
-  await uploads(page, app.url);
+  await uploads(page, running.url).catch((error) => assert.fail(`${error}\n${running.said()}`));
+  t.diagnostic(`${heading}: ${Math.round((Date.now() - started) / 1000)} s`);
 }
 
 /** The commands below a heading, which have to be as many as are run. */
@@ -95,7 +111,7 @@ function shell(heading, count) {
   return found;
 }
 
-async function inFolder(...commands) {
+async function inFolder(folder, ...commands) {
   const { stdout } = await run("bash", ["-euc", commands.join("\n")], { cwd: folder, env: { ...process.env, ...env } });
   return stdout;
 }

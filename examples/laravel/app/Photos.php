@@ -5,6 +5,7 @@ namespace App;
 use Gatepass\Sign\ReceiptClaims;
 use Gatepass\Sign\ReceiptError;
 use Gatepass\Sign\Signer;
+use Illuminate\Support\Str;
 
 class Photos
 {
@@ -15,7 +16,7 @@ class Photos
     /** The path is made up here, never by the page, and begins with whose it is. */
     public function sign(int $user): string
     {
-        $path = "users/$user/" . bin2hex(random_bytes(16));
+        $path = "users/$user/" . Str::uuid();
         $limits = ['expiresIn' => 600, 'maxSize' => 10_000_000, 'type' => 'image/*', 'overwrite' => false];
 
         return $this->signer->signUpload($path, $limits);
