@@ -68,6 +68,8 @@ class Surroundings:
             copy = self.folder / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, copy)
+        # Composer would ask its registry, also for what is on the disk.
+        (self.state / "config.json").write_text('{"repositories": {"packagist.org": false}}')
         package = self.folder_of_programs / "node_modules" / "@gatepass"
         package.mkdir(parents=True)
         (package / "sdk").symlink_to(ROOT / "sdk" / "js")
@@ -91,6 +93,7 @@ class Surroundings:
             "PATH": os.pathsep.join(map(str, [HERE / "bin", self.place("~/") / ".local" / "bin", ROOT / "sdk" / "sh", clean["PATH"]])),
             "DOCS_GATEPASS": str(GATEPASS), "DOCS_CARGO": shutil.which("cargo") or "cargo", "DOCS_STATE": str(self.state),
             "PYTHONPATH": str(ROOT / "sdk" / "python" / "src"), "RUBYLIB": str(ROOT / "sdk" / "ruby" / "lib"),
+            "COMPOSER_HOME": str(self.state), "COMPOSER_ALLOW_SUPERUSER": "1",
             "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8",
             "GATEPASS_SOURCE": str(ROOT), "GATEPASS_API_KEY": KEY, "GATEPASS_DATA": str(self.folder / "gatepass-data"),
             "GATEPASS_LISTEN": self.delivery.removeprefix("http://"), "GATEPASS_API_LISTEN": self.api.removeprefix("http://"),

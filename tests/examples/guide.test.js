@@ -87,7 +87,12 @@ async function follow(t, heading, language, example, names) {
   const programs = codes("docs/guide.md", `### ${heading}`, language);
   assert.equal(programs.length, names.length);
   const app = await mkdtemp(join(tmpdir(), "gatepass-app-"));
-  t.after(() => rm(app, { recursive: true, force: true }));
+  let running;
+  // In this order: what runs still writes.
+  t.after(async () => {
+    await running?.stop();
+    await rm(app, { recursive: true, force: true, maxRetries: 5 });
+  });
   await cp(join(folder, "key.sh"), join(app, "key.sh"));
   await inFolder(app, prepare);
   for (const [at, name] of names.entries()) {
@@ -95,8 +100,7 @@ async function follow(t, heading, language, example, names) {
     assert.equal(programs[at], same, `${name} is the example's`);
     await writeFile(join(app, name), programs[at]);
   }
-  const running = await start(serve, app, env);
-  t.after(running.stop);
+  running = await start(serve, app, env);
   const page = await browser.newPage();
   t.after(() => page.close());
   page.setDefaultTimeout(60_000);
