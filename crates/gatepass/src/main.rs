@@ -59,8 +59,15 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// One line for people; causes behind it, each once.
 fn report(error: &anyhow::Error, json: bool) {
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    let text = causes.join(": ");
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Some libraries' errors tell their cause themselves.
+        if text.ends_with(&cause) {
+            continue;
+        }
+        let colon = if text.is_empty() { "" } else { ": " };
+        text = text + colon + &cause;
+    }
     let line = if json {
         serde_json::json!({ "error": { "message": text } }).to_string()
     } else {

@@ -83,7 +83,8 @@ async fn check_engine(settings: &Settings, node: Node) -> anyhow::Result<String>
     let keys = ports.catalog.load_settings().await?.keys.len();
     let engine = Engine::start(ports, limits, node.vault, "").await?;
     engine.check_ready().await?;
-    Ok(format!("{keys} API keys open; uploads can be taken"))
+    let keys = if keys == 1 { "1 API key".to_owned() } else { format!("{keys} API keys") };
+    Ok(format!("{keys} can be opened; uploads can be taken"))
 }
 
 /// A server that does not run is worth saying, but nothing wrong.

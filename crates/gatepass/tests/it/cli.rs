@@ -126,7 +126,8 @@ fn files_go_up_and_come_down() {
     assert_eq!(server.send("GET", "/stdin.txt", b"").body, b"hello");
 
     let (code, said) = fail(client(&server).args(["put", "/nonexistent", "a"]));
-    assert!(code == Some(1) && said.contains("/nonexistent"), "{said}");
+    let missing = "gatepass: not uploaded: /nonexistent: No such file or directory (os error 2)\n";
+    assert_eq!((code, said.as_str()), (Some(1), missing));
     let url = format!("http://{}{}", server.delivery, signed_raw("a", "expiry=1&method=put"));
     let (_, said) = fail(client(&server).arg("put").arg(at("empty")).arg(&url));
     assert!(said.contains("url_expired") && !said.contains("signature="), "{said}");
