@@ -11,11 +11,11 @@ use gatepass_sign::{Action, Policy};
 
 use crate::support::{Request, Server, left_out, noise, now};
 
-/// The block of the page in a language.
-fn block(language: &str) -> String {
+/// The block of the page that begins so, after its fence.
+fn block(start: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/proxies.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let (before, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+    let (before, rest) = page.split_once(&format!("```{start}\n")).unwrap();
     tell(&format!("docs/proxies.md:{}\n", before.matches('\n').count() + 1));
     rest.split_once("```").unwrap().0.to_owned()
 }
@@ -85,6 +85,29 @@ impl Proxy {
         command.env("HOME", directory.path()).args(["run", "--adapter", "caddyfile", "--config"]);
         Self::start(command.arg(file), address, directory)
     }
+
+    fn traefik(server: &Server) -> Self {
+        let (address, directory) = (free_address(), tempfile::tempdir().unwrap());
+        let settings = block("yaml\n# traefik.yml")
+            .replace("\":443\"", &format!("\"{address}\""))
+            .replace("/etc/traefik", &directory.path().display().to_string());
+        let sites = block("yaml\n# dynamic.yml")
+            .replace("files.example.net", &address.ip().to_string())
+            .replace("      tls: {}\n", "")
+            .replace("127.0.0.1:8080", &server.delivery.to_string());
+        std::fs::write(directory.path().join("dynamic.yml"), sites).unwrap();
+        let file = directory.path().join("traefik.yml");
+        std::fs::write(&file, settings).unwrap();
+        let proxy =
+            Self::start(Command::new("traefik").arg("--configFile").arg(file), address, directory);
+        // It listens before it has read its sites; until then it answers in its own words.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !Request::new(address, "GET", "/none").send().body.starts_with(b"{") {
+            assert!(Instant::now() < deadline, "Traefik does not read its sites");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        proxy
+    }
 }
 
 impl Drop for Proxy {
@@ -142,4 +165,13 @@ fn caddy_lets_everything_through() {
     }
     let server = Server::start();
     uploads_and_downloads_go_through(&server, &Proxy::caddy(&server));
+}
+
+#[test]
+fn traefik_lets_everything_through() {
+    if left_out("traefik", "Traefik in front") {
+        return;
+    }
+    let server = Server::start();
+    uploads_and_downloads_go_through(&server, &Proxy::traefik(&server));
 }
