@@ -10,26 +10,54 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const built = fileURLToPath(new URL("../../target/debug/gatepass", import.meta.url));
-const key = "gp_test_key_do_not_use_000000000000_sentinel_Qx7";
 
-/** A running server: `delivery` and `api` are its origins, `stop()` ends it. */
+export const KEY = "gp_test_key_do_not_use_000000000000_sentinel_Qx7";
+
+/**
+ * A running server. `url` and `api` are its origins, which stay over restarts; `kill()` ends it as a
+ * crash does, `start()` starts it again, `stop()` ends it and removes its data.
+ */
 export async function startGatepass() {
   const data = await mkdtemp(join(tmpdir(), "gatepass-browser-"));
-  const free = ["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"];
-  const child = spawn(process.env.GATEPASS_BIN ?? built, ["serve", "--data", data, ...free], {
-    env: { PATH: process.env.PATH, GATEPASS_API_KEY: key },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  const ended = once(child, "exit");
-  const stop = async () => {
-    child.kill();
+  // It takes free ports, and keeps them.
+  const at = { listen: "127.0.0.1:0", api: "127.0.0.1:0" };
+  let child, ended;
+
+  const end = async (signal) => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await ended;
-    await rm(data, { recursive: true });
   };
-  const ready = await readyLine(child);
-  const origin = (name) => `http://${ready.match(new RegExp(`${name}="?([0-9.:]+)`))[1]}`;
-  const delivery = origin("delivery");
-  return { key, delivery, api: origin("api"), stop, sign: (...what) => sign(delivery, ...what) };
+  const start = async () => {
+    child = spawn(process.env.GATEPASS_BIN ?? built, ["serve", "--data", data, "--listen", at.listen, "--api-listen", at.api], {
+      env: { PATH: process.env.PATH, GATEPASS_API_KEY: KEY },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    ended = once(child, "exit");
+    const ready = await readyLine(child);
+    const address = (name) => ready.match(new RegExp(`${name}="?([0-9.:]+)`))[1];
+    Object.assign(at, { listen: address("delivery"), api: address("api") });
+  };
+  const stop = async () => {
+    await end("SIGTERM");
+    await rm(data, { recursive: true, force: true });
+  };
+  await start();
+
+  const url = `http://${at.listen}`;
+  const api = `http://${at.api}`;
+  /** The unfinished uploads of files with this name. */
+  const uploads = async (filename) => {
+    const answer = await fetch(`${api}/uploads?limit=100`, { headers: { Authorization: `Bearer ${KEY}` } });
+    return (await answer.json()).data.filter((upload) => upload.filename === filename);
+  };
+  /** Waits until there is none any more. */
+  const gaveUp = async (filename) => {
+    for (let tries = 0; (await uploads(filename)).length; tries++) {
+      if (tries === 600) throw new Error(`the upload of ${filename} is still there`);
+      await new Promise((later) => setTimeout(later, 50));
+    }
+  };
+  return { key: KEY, url, api, start, stop, uploads, gaveUp, kill: () => end("SIGKILL"), sign: (...what) => sign(url, ...what) };
 }
 
 async function readyLine(child) {
@@ -48,6 +76,6 @@ async function readyLine(child) {
 
 function sign(origin, path, method, more = "") {
   const signed = `${path}?expiry=${Math.floor(Date.now() / 1000) + 600}&method=${method}${more}`;
-  const signature = createHmac("sha256", key).update(signed).digest("base64url");
+  const signature = createHmac("sha256", KEY).update(signed).digest("base64url");
   return `${origin}/${signed}&signature=${signature}`;
 }

@@ -4,7 +4,7 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { build } from "esbuild";
 import { launch } from "../../sdk/js/test/browser/support/browser.js";
 import { fileStore, servedHash } from "../../sdk/js/test/browser/support/files.js";
-import { startServer } from "../../sdk/js/test/browser/support/server.js";
+import { startGatepass } from "../browser/gatepass.js";
 import { startSite } from "../../sdk/js/test/browser/support/site.js";
 import { recipe, shared } from "./recipes.js";
 
@@ -15,7 +15,7 @@ let server, site, browser, files, page, puts;
 const pages = { "/": PAGE };
 
 before(async () => {
-  server = await startServer();
+  server = await startGatepass();
   site = await startSite(server.url, pages);
   browser = await launch();
   files = await fileStore();
@@ -48,7 +48,7 @@ async function run(name, file, input = "#input") {
   pages["/app.js"] = (await build({ stdin, bundle: true, write: false, format: "esm", define })).outputFiles[0].text;
   await page.goto(site.url, { waitUntil: "load" });
   await page.setInputFiles(input, file.path);
-  await page.waitForFunction(() => window.doneWith, null, { timeout: 30_000 });
+  await page.waitForFunction(() => window.doneWith, null, { timeout: 120_000 });
   return page.evaluate(() => window.doneWith);
 }
 

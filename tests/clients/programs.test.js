@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { fileStore, servedHash } from "../../sdk/js/test/browser/support/files.js";
-import { KEY, startServer } from "../../sdk/js/test/browser/support/server.js";
+import { KEY, startGatepass } from "../browser/gatepass.js";
 import { Signer } from "../../sdk/js/dist/server.js";
 import { recipe } from "./recipes.js";
 
@@ -12,7 +12,7 @@ const PYTHON = process.env.GATEPASS_TEST_PYTHON ?? "python3";
 let server, signer, files;
 
 before(async () => {
-  server = await startServer();
+  server = await startGatepass();
   signer = new Signer({ key: KEY, publicUrl: server.url });
   files = await fileStore();
 });

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 
 /** Runs commands in a folder until they answer, on a free port if no `url` is given; `{url, stop, said}`. */
-export async function start(commands, cwd, env, { url, patience = 180_000 } = {}) {
+export async function start(commands, cwd, env, { url, patience = 500_000 } = {}) {
   const port = String(await freePort());
   // Each framework has its own way to be told.
   const ports = { PORT: port, UVICORN_PORT: port, SERVER_PORT: port, ORIGIN: `http://127.0.0.1:${port}`, NEXT_TELEMETRY_DISABLED: "1" };
@@ -37,11 +37,15 @@ export async function start(commands, cwd, env, { url, patience = 180_000 } = {}
 
 const answers = (url) => fetch(url).then((answer) => answer.ok, () => false);
 
+/** Below the ports that the system gives to connections, so that none of these takes it meanwhile. */
 export async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const probe = createServer().listen(port, "127.0.0.1");
+    const free = await once(probe, "listening").then(() => true, () => false);
+    if (!free) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }

@@ -20,7 +20,7 @@ export async function uploads(page, url) {
 /** A page that hands in another receipt is refused, and nothing more is on the page. */
 export async function refuses(page, url, gatepass, forge) {
   const handedIn = [];
-  await page.route(`${gatepass.delivery}/**`, async (route) => {
+  await page.route(`${gatepass.url}/**`, async (route) => {
     // Uploads only: the page is left while images of it are still on their way.
     if (route.request().method() !== "PUT") return route.fallback();
     const response = await route.fetch();

@@ -40,7 +40,7 @@ for (const name of names) {
     const venv = join(process.env.GATEPASS_EXAMPLES_VENVS, name, "bin");
     const env = {
       GATEPASS_API_KEY: gatepass.key,
-      GATEPASS_PUBLIC_URL: gatepass.delivery,
+      GATEPASS_PUBLIC_URL: gatepass.url,
       GATEPASS_SOURCE: root,
       COMPOSER_ALLOW_SUPERUSER: "1",
       PATH: `${venv}:${process.env.PATH}`,
@@ -49,7 +49,7 @@ for (const name of names) {
     t.after(app.stop);
     const page = await browser.newPage();
     t.after(() => page.close());
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(120_000);
     const failed = (error) => assert.fail(`${error}\n${app.said()}`);
 
     await t.test("uploads", () => uploads(page, app.url).catch(failed));

@@ -103,7 +103,7 @@ async function follow(t, heading, language, example, names) {
   running = await start(serve, app, env);
   const page = await browser.newPage();
   t.after(() => page.close());
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(120_000);
   await uploads(page, running.url).catch((error) => assert.fail(`${error}\n${running.said()}`));
   t.diagnostic(`${heading}: ${Math.round((Date.now() - started) / 1000)} s`);
 }

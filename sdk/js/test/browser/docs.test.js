@@ -7,7 +7,8 @@ import { after, before, beforeEach, afterEach, test } from "node:test";
 import { build } from "esbuild";
 import { launch } from "./support/browser.js";
 import { codeAfter } from "./support/docs.js";
-import { KEY, startServer } from "./support/server.js";
+import { PATIENCE } from "./support/fixture.js";
+import { KEY, startGatepass } from "../../../../tests/browser/gatepass.js";
 import { startSite } from "./support/site.js";
 
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYPhfDwAChAGAZ0+5aQAAAABJRU5ErkJggg==";
@@ -17,7 +18,7 @@ let server, site, browser, page, folder;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "gatepass-docs-"));
-  server = await startServer();
+  server = await startGatepass();
   const script = (name) => codeAfter(name).replaceAll("/gatepass/", "/dist/script/");
   site = await startSite(server.url, {
     "/bundled": `<!doctype html><input type=file id=input><progress id=bar></progress>
@@ -44,7 +45,10 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-beforeEach(async () => (page = await browser.newPage()));
+beforeEach(async () => {
+  page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE);
+});
 afterEach(() => page.close());
 
 /** A template of Django's, as it comes to the page. */

@@ -3,12 +3,12 @@ import { mkdir } from "node:fs/promises";
 import { launch, throttle } from "./support/browser.js";
 import { ELEMENT_PAGE } from "./support/element-page.js";
 import { fileStore } from "./support/files.js";
-import { startServer } from "./support/server.js";
+import { startGatepass } from "../../../../tests/browser/gatepass.js";
 import { startSite } from "./support/site.js";
 
 const folder = process.argv[2] ?? "gallery";
 await mkdir(folder, { recursive: true });
-const server = await startServer();
+const server = await startGatepass();
 const site = await startSite(server.url, { "/": ELEMENT_PAGE });
 const browser = await launch();
 const files = await fileStore();

@@ -18,7 +18,7 @@ const dataBytes = () => puts.reduce((sum, put) => sum + put.bytes, 0);
 
 test("after ten seconds without a network", async () => {
   const file = await files.make("offline.bin", 12 * MB);
-  await throttle(page, 3 * MB);
+  await throttle(page, MB);
   await begin(page, file, { chunkSize: MIB });
   await received(page, 0.2);
   await context.setOffline(true);
@@ -35,7 +35,7 @@ test("after ten seconds without a network", async () => {
 
 test("after a reload in the middle", async () => {
   const file = await files.make("reload.bin", 24 * MB);
-  await throttle(page, 4 * MB);
+  await throttle(page, 2 * MB);
   await begin(page, file, { chunkSize: MIB });
   await received(page, 0.4);
   await page.reload();
@@ -49,7 +49,7 @@ test("after a reload in the middle", async () => {
 
 test("after the tab was killed", async () => {
   const file = await files.make("killed.bin", 24 * MB);
-  const session = await throttle(page, 4 * MB);
+  const session = await throttle(page, 2 * MB);
   await begin(page, file, { chunkSize: MIB });
   await received(page, 0.4);
   session.send("Page.crash").catch(() => {});
@@ -62,7 +62,7 @@ test("after the tab was killed", async () => {
 
 test("after the server was killed and restarted", async () => {
   const file = await files.make("crash.bin", 24 * MB);
-  await throttle(page, 4 * MB);
+  await throttle(page, 2 * MB);
   await begin(page, file, { chunkSize: MIB });
   await received(page, 0.3);
   await server.kill();
@@ -75,7 +75,7 @@ test("after the server was killed and restarted", async () => {
 
 test("after sleep, in which its connections died", async () => {
   const file = await files.make("sleep.bin", 24 * MB);
-  await throttle(page, 4 * MB);
+  await throttle(page, 2 * MB);
   await begin(page, file, { chunkSize: MIB });
   await received(page, 0.3);
   const asleep = await processes(browser);
@@ -95,7 +95,7 @@ test("after sleep, in which its connections died", async () => {
 
 test("after the server was killed during one PUT", async () => {
   const file = await files.make("crash-small.bin", 4 * MB);
-  await throttle(page, 2 * MB);
+  await throttle(page, MB / 2);
   await begin(page, file);
   await page.waitForFunction(() => log.progress.at(-1)?.sent > 500_000);
   await server.kill();
@@ -107,12 +107,13 @@ test("after the server was killed during one PUT", async () => {
 test("another file of the same name, size and time is not taken for it", async () => {
   const first = await files.make("twin.bin", 6 * MB, 1);
   await utimes(first.path, 1_700_000_000, 1_700_000_000);
-  await throttle(page, 3 * MB);
+  await throttle(page, MB);
   await begin(page, first, { chunkSize: MIB });
   await received(page, 0.3);
   await page.reload();
   const second = await files.make("twin.bin", 6 * MB, 2);
   await utimes(second.path, 1_700_000_000, 1_700_000_000);
+  await throttle(page, 0);
   await begin(page, second, { chunkSize: MIB });
   await assertWhole(await ended(page), second);
 });
@@ -120,7 +121,7 @@ test("another file of the same name, size and time is not taken for it", async (
 test("two uploads of one file at once do not mix", async () => {
   const file = await files.make("both.bin", 6 * MB);
   site.sign = ({ name }, nth) => site.signer.signUpload(`${nth}/${name}`);
-  await throttle(page, 3 * MB);
+  await throttle(page, 1.5 * MB);
   await begin(page, file, { chunkSize: MIB });
   await received(page, 0.2);
   const second = await page.evaluate(async () => {
@@ -136,7 +137,7 @@ test("two uploads of one file at once do not mix", async () => {
 
 test("pause stops sending, resume goes on", async () => {
   const file = await files.make("pause.bin", 16 * MB);
-  await throttle(page, 4 * MB);
+  await throttle(page, 2 * MB);
   await begin(page, file, { chunkSize: MIB });
   await received(page, 0.3);
   await page.evaluate(() => task.pause());
@@ -152,7 +153,7 @@ test("pause stops sending, resume goes on", async () => {
 
 test("abort gives the upload up at the server, too", async () => {
   const file = await files.make("abort.bin", 30 * MB);
-  await throttle(page, 4 * MB);
+  await throttle(page, 2 * MB);
   await begin(page, file, { chunkSize: MIB });
   await received(page, 0.3);
   assert.equal((await server.uploads(file.name)).length, 1);
@@ -176,7 +177,7 @@ test("abort during the first chunk, too", async () => {
 
 test("abort with keep can be gone on with", async () => {
   const file = await files.make("keep.bin", 16 * MB);
-  await throttle(page, 4 * MB);
+  await throttle(page, 2 * MB);
   await begin(page, file, { chunkSize: MIB });
   await received(page, 0.5);
   await page.evaluate(() => task.abort({ keep: true }));
@@ -190,7 +191,7 @@ test("abort with keep can be gone on with", async () => {
 
 test("an upload that the server gave up begins again, and the bar does not run backwards", async () => {
   const file = await files.make("given-up.bin", 16 * MB);
-  await throttle(page, 4 * MB);
+  await throttle(page, 2 * MB);
   await begin(page, file, { chunkSize: MIB });
   await received(page, 0.3);
   const [upload] = await server.uploads(file.name);

@@ -5,7 +5,8 @@ import { build } from "esbuild";
 import { launch, throttle } from "./support/browser.js";
 import { codeAfter } from "./support/docs.js";
 import { fileStore, servedHash } from "./support/files.js";
-import { startServer } from "./support/server.js";
+import { PATIENCE } from "./support/fixture.js";
+import { startGatepass } from "../../../../tests/browser/gatepass.js";
 import { startSite } from "./support/site.js";
 
 const MB = 1_000_000;
@@ -13,12 +14,13 @@ const MB = 1_000_000;
 let server, site, browser, files, page;
 
 before(async () => {
-  server = await startServer();
+  server = await startGatepass();
   site = await startSite(server.url, { "/": "<!doctype html><div id=root></div><script src=/app.js></script>", "/app.js": await app() });
   site.sign = () => site.signer.signUpload("react.bin");
   browser = await launch();
   files = await fileStore();
   page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE);
 });
 
 after(async () => {
@@ -52,7 +54,7 @@ test("a component uploads, pauses, goes on after it was gone, and shows the end"
   page.on("pageerror", (error) => problems.push(String(error)));
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
   await page.goto(site.url);
-  await throttle(page, 4 * MB);
+  await throttle(page, 1.5 * MB);
   const input = page.locator("input[type=file]");
   await input.setInputFiles(file.path);
   await page.waitForFunction(() => document.querySelector("progress")?.value > 0.3);

@@ -6,6 +6,10 @@ export const ELEMENT_PAGE = `<!doctype html><html lang="en"><title>element</titl
 <script src="/dist/script/element.js"></script>
 <script>
   window.heard = [];
+  // What a screen reader says, one after the other.
+  window.said = [];
+  const live = document.querySelector("gatepass-upload").shadowRoot.querySelector("[role=status]");
+  new MutationObserver(() => said.push(live.textContent)).observe(live, { childList: true });
   for (const name of ["upload-done", "upload-error", "upload-removed", "upload-progress"]) {
     addEventListener(name, ({ detail }) => heard.push({ name, file: detail.source.name, sent: detail.sent, kind: detail.error?.kind, url: detail.file?.url }));
   }

@@ -3,8 +3,11 @@ import { after, afterEach, before, beforeEach } from "node:test";
 import { launch } from "./browser.js";
 import { fileStore } from "./files.js";
 import { PAGE, watchPuts } from "./page.js";
-import { startServer } from "./server.js";
+import { startGatepass } from "../../../../../tests/browser/gatepass.js";
 import { startSite } from "./site.js";
+
+/** How long a test waits for what has to come, in milliseconds: a busy machine is slow. */
+export const PATIENCE = 120_000;
 
 /** Hands all of it to `share`, before each test. `open()` opens another page. */
 export function fixture(share) {
@@ -17,7 +20,7 @@ export function fixture(share) {
   };
 
   before(async () => {
-    all.server = await startServer();
+    all.server = await startGatepass();
     all.site = await startSite(all.server.url, { "/": PAGE });
     all.browser = await launch();
     all.files = await fileStore();
@@ -32,6 +35,7 @@ export function fixture(share) {
 
   beforeEach(async () => {
     all.context = await all.browser.newContext();
+    all.context.setDefaultTimeout(PATIENCE);
     all.site.signed = 0;
     all.site.sign = ({ name }) => all.site.signer.signUpload(name);
     share({ ...all, ...(await all.open()) });

@@ -33,7 +33,7 @@ export async function begin(page, file, options = {}) {
 }
 
 /** Waits until the upload has ended; its log. */
-export async function ended(page, timeout = 60_000) {
+export async function ended(page, timeout = 240_000) {
   await page.waitForFunction(() => log.result || log.error, null, { timeout });
   return page.evaluate(() => log);
 }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { Signer } from "@gatepass/sdk/server";
-import { KEY } from "./server.js";
+import { KEY } from "../../../../../tests/browser/gatepass.js";
 
 const TYPES = { html: "text/html", js: "text/javascript", mjs: "text/javascript" };
 const PACKAGE = new URL("../../../", import.meta.url);
