@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from compare import KEY, build, machine, say, start_gatepass
+from load import build, machine, say
+from peers import KEY, Gatepass
 
 PAGE = 20
 FOLDERS = 1_000
@@ -34,7 +35,7 @@ def path(number):
 
 
 def fill(directory, count):
-    database = sqlite3.connect(Path(directory) / "gatepass.db")
+    database = sqlite3.connect(directory / "gatepass.db")
     database.execute("PRAGMA synchronous = OFF")
     database.execute("PRAGMA cache_size = -500000")
     (project,) = database.execute("SELECT id FROM projects").fetchone()
@@ -62,14 +63,14 @@ def ask(connection, method, target, body=None):
 
 def measure(binary, place, count, rounds):
     with tempfile.TemporaryDirectory(dir=place) as directory:
-        start_gatepass(binary, directory).stop()
+        peer = Gatepass(binary)
+        peer.start(directory).stop()
         begun = time.perf_counter()
-        fill(directory, count)
+        fill(Path(directory) / "data", count)
         say(f"{count:,} files are there after {time.perf_counter() - begun:.0f} s")
-        server = start_gatepass(binary, directory)
+        server = peer.start(directory)
         try:
-            host, port = server.api.rsplit(":", 1)
-            connection = http.client.HTTPConnection(host, int(port), timeout=60)
+            connection = http.client.HTTPConnection(peer.api(server), timeout=60)
             return operations(connection, count, rounds)
         finally:
             server.stop()

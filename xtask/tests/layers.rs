@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gatepass-fetch", &["gatepass-core"]),
     ("gatepass-http", &["gatepass-core", "gatepass-engine", "gatepass-sign"]),
     ("gatepass-client", &["gatepass-sign"]),
-    ("gatepass-bench", &["gatepass-sign"]),
+    ("gatepass-bench", &["gatepass-core", "gatepass-http", "gatepass-sign"]),
     ("gatepass-testkit", &["gatepass-core", "gatepass-sign"]),
     (
         "gatepass",

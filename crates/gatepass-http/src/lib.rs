@@ -24,3 +24,4 @@ mod wire;
 pub use answer::{Answer, AnswerBody};
 pub use api::{Call, KeyedCall, OpenCall, ROUTES, Route};
 pub use service::{App, Endpoint, Listener};
+pub use wire::range::parse as parse_range;

@@ -6,7 +6,7 @@
 use gatepass_core::byte_range::RangeSpec;
 
 /// Reads the header's value; `None` if it is to be ignored.
-pub(crate) fn parse(value: &str) -> Option<RangeSpec> {
+pub fn parse(value: &str) -> Option<RangeSpec> {
     let (unit, set) = value.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") || set.contains(',') {
         return None;
