@@ -116,16 +116,18 @@ def measure(load, binary):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--publish", action="store_true", help="write the table of docs/performance.md")
+    parser.add_argument("--binary", help="a server that is built already, with --load")
+    parser.add_argument("--load", help="a load that is built already")
     options = parser.parse_args()
     if not shutil.which("valgrind"):
         raise SystemExit("valgrind is not installed")
-    binary, load = build()
+    binary, load = (options.binary, options.load) if options.binary else build()
     budgets = tomllib.loads(BUDGETS.read_text())
     found = measure(Load(load), binary)
     titles = PARTS | {name: title for name, title, _, _ in REQUESTS}
     lines = ["| | instructions | budget |", "|---|---|---|"]
     lines += [f"| {titles[name]} | {count:,.0f} | {budgets[name]:,} |" for name, count in found.items()]
-    print("\n".join(lines))
+    print("\n".join(lines), flush=True)
     if options.publish:
         import publish
 

@@ -5,18 +5,29 @@ from html import escape
 
 WIDTH, LEFT, RIGHT = 760, 170, 90
 # Distinct also for those who do not see red and green alike (Okabe and Ito).
-COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c"]
-STYLE = """
-  text { font: 13px system-ui, sans-serif; fill: #1f2328; }
-  .title { font-size: 15px; font-weight: 600; }
-  .small { font-size: 11px; fill: #59636e; }
-  .axis { stroke: #d1d9e0; stroke-width: 1; }
-  .ours { fill: #0072b2; } .synced { fill: #d55e00; } .unsynced { fill: #a8b1bb; }
-  .line { fill: none; stroke-width: 2; }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc; } .small { fill: #9198a1; } .axis { stroke: #3d444d; }
-    .ours { fill: #4ea1e0; } .synced { fill: #e8894a; } .unsynced { fill: #656c76; }
-  }
+LIGHT = ["#0072b2", "#d55e00", "#007a59", "#b0558a", "#9a6b00", "#59636e"]
+DARK = ["#4ea1e0", "#f08a4b", "#2fbf93", "#e08fc0", "#e6b450", "#9198a1"]
+
+
+def colours(values):
+    return " ".join(f".c{at} {{ color: {value}; }}" for at, value in enumerate(values))
+
+
+STYLE = f"""
+  text {{ font: 13px system-ui, sans-serif; fill: #1f2328; }}
+  .title {{ font-size: 15px; font-weight: 600; }}
+  .small {{ font-size: 11px; fill: #59636e; }}
+  .axis {{ stroke: #d1d9e0; stroke-width: 1; }}
+  .ours {{ fill: #0072b2; }} .synced {{ fill: #d55e00; }} .unsynced {{ fill: #a8b1bb; }}
+  .line {{ fill: none; stroke: currentColor; stroke-width: 2; }}
+  .name {{ fill: currentColor; }}
+  {colours(LIGHT)}
+  @media (prefers-color-scheme: dark) {{
+    text {{ fill: #f0f6fc; }} .small {{ fill: #9198a1; }} .axis {{ stroke: #3d444d; }}
+    .ours {{ fill: #4ea1e0; }} .synced {{ fill: #e8894a; }} .unsynced {{ fill: #656c76; }}
+    .name {{ fill: currentColor; }}
+    {colours(DARK)}
+  }}
 """
 
 
@@ -75,12 +86,13 @@ def curves(title, across, up, lines, height=300):
         parts += [line(x, bottom, x, bottom + 4), text(x, bottom + 18, short(value), "small", "middle")]
     parts += [text(left, height - 4, across, "small"), text(10, top - 8, up, "small")]
     ends = []
-    for (name, line_), colour in zip(lines, COLOURS):
+    for number, (name, line_) in enumerate(lines):
+        colour = f"c{number % len(LIGHT)}"
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in line_))
-        parts.append(f'<polyline points="{path}" class="line" stroke="{colour}"/>')
+        parts.append(f'<polyline points="{path}" class="line {colour}"/>')
         for point in line_:
             x, y = place(*point)
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>')
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="name {colour}"/>')
         ends.append([y, x, name, colour])
     parts += names(ends)
     return svg(height, title, parts)
@@ -91,7 +103,7 @@ def names(ends):
     parts, last = [], -100.0
     for y, x, name, colour in sorted(ends):
         last = max(y, last + 15)
-        parts.append(f'<text x="{x + 10:.1f}" y="{last + 4:.1f}" style="fill:{colour}">{escape(name)}</text>')
+        parts.append(f'<text x="{x + 10:.1f}" y="{last + 4:.1f}" class="name {colour}">{escape(name)}</text>')
     return parts
 
 

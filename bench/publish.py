@@ -16,7 +16,7 @@ from load import ROOT, machine
 PAGE = ROOT / "docs" / "performance.md"
 PLOTS = ROOT / "docs" / "performance"
 RESULTS = ROOT / "bench" / "results"
-LEGEND = [("ours", "Gatepass: all of it is on the disk"), ("synced", "synced, before the answer"), ("unsynced", "not synced")]
+LEGEND = [("ours", "Gatepass, synced"), ("synced", "synced before the answer"), ("unsynced", "not synced")]
 SYNCED = ("rustus-fsync", "garage-fsync", "floor")
 
 

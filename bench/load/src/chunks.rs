@@ -68,6 +68,8 @@ pub(crate) async fn run(target: Arc<Target>, chunks: Chunks) -> anyhow::Result<V
     }
     tags.sort();
     let sent = start.elapsed();
+    // A new one: servers end those that were silent for long.
+    let mut connection = Connection::open(upload.target.server).await?;
     let finish = finish(&upload, &mut connection, tags).await?;
     Ok(json!({
         "seconds": start.elapsed().as_secs_f64(),
