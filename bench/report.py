@@ -18,6 +18,10 @@ UNITS = {
 }
 
 
+# Cores that others used, above which a run counts only where there are no two better ones.
+DISTURBED = 0.3
+
+
 class Results:
     """Rows of `compare.py`: the figures of each case and peer, by round."""
 
@@ -30,6 +34,10 @@ class Results:
                 self.failed[key].append(row["figures"]["error"])
             else:
                 self.found[key][row["round"]] = row["figures"]
+        for key, rounds in self.found.items():
+            quiet = {r: f for r, f in rounds.items() if (f.get("foreign") or 0) <= DISTURBED}
+            if len(quiet) >= 2:
+                self.found[key] = quiet
 
     def values(self, case, peer, figure):
         rounds = self.found[case, peer].values()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How the cost of a request grows with the work: with files, connections, and the size of a file.
 
-    python3 bench/scale.py                           # about half an hour, and 40 GB of disk
+    python3 bench/scale.py                           # about half an hour, and 20 GB of disk
     python3 bench/scale.py --quick                   # a smoke
     python3 bench/scale.py files --publish           # one of files, connections, sizes; writes docs
 
@@ -134,6 +134,7 @@ def sizes(load, binary, place, quick):
             put = run("put", requests=times, **options)
             get = run("get", requests=times, files=times, **options)
             row = {"size": size, "PUT": put["seconds"] / times, "GET": get["seconds"] / times}
+            room(server)
             if size >= 16 * MIB or quick and size >= MIB:
                 chunks = run("chunks", size=size, chunk=min(16 * MIB, size // 4), clients=4, name=f"c{size}", threads=2)
                 row |= {"chunks": chunks["seconds"], "finish_ms": chunks["finish_ms"]}
