@@ -106,16 +106,17 @@ def of_requests(load, binary, directory):
     return found
 
 
-def measure(load, binary):
+def measure(load, binary, parts_only):
     with tempfile.TemporaryDirectory() as directory:
         directory = Path(directory)
         found = {subject: of_part(load, subject, directory) for subject in PARTS}
-        return found | of_requests(load, binary, directory)
+        return found if parts_only else found | of_requests(load, binary, directory)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--publish", action="store_true", help="write the table of docs/performance.md")
+    parser.add_argument("--parts", action="store_true", help="pure parts only, no whole requests")
     parser.add_argument("--binary", help="a server that is built already, with --load")
     parser.add_argument("--load", help="a load that is built already")
     options = parser.parse_args()
@@ -123,7 +124,7 @@ def main():
         raise SystemExit("valgrind is not installed")
     binary, load = (options.binary, options.load) if options.binary else build()
     budgets = tomllib.loads(BUDGETS.read_text())
-    found = measure(Load(load), binary)
+    found = measure(Load(load), binary, options.parts)
     titles = PARTS | {name: title for name, title, _, _ in REQUESTS}
     lines = ["| | instructions | budget |", "|---|---|---|"]
     lines += [f"| {titles[name]} | {count:,.0f} | {budgets[name]:,} |" for name, count in found.items()]
