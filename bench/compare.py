@@ -133,6 +133,7 @@ class Rows(list):
     def append(self, row):
         super().append(row)
         if self.path:
+            self.path.parent.mkdir(exist_ok=True)
             with self.path.open("a") as file:
                 file.write(json.dumps(row) + "\n")
 

@@ -55,6 +55,7 @@ PICTURES = {
 
 def compare(rows, about):
     """The page's part about the peers."""
+    RESULTS.mkdir(exist_ok=True)
     (RESULTS / "machine.json").write_text(json.dumps(about) + "\n")
     results = report.Results(rows)
     lines, met = targets.table(results)

@@ -219,6 +219,7 @@ def main():
     say(f"{len(pictures)} plots")
     if options.publish:
         kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+        KEPT.parent.mkdir(exist_ok=True)
         KEPT.write_text(json.dumps(kept | found, indent=1) + "\n")
         publish()
 
