@@ -62,8 +62,9 @@ class Surroundings:
         shutil.rmtree(self.base, ignore_errors=True)
 
     def lay_files(self):
-        """A photo to upload; for pages that begin at the top of the repository, a copy of it."""
+        """Photos to upload; for pages that begin at the top of the repository, a copy of it."""
         (self.folder / "photo.jpg").write_bytes(png())
+        (self.folder / "cat.png").write_bytes(png(640, 360))
         for name in files_of_the_tree() if self.whole_tree else []:
             copy = self.folder / name
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -143,13 +144,20 @@ def signed(site, path):
     return f"{site}/{query}&signature={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
-def png():
-    """One pixel."""
+def png(width=1, height=1):
+    """A grey picture, not compressed, so that its bytes are always the same."""
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0\x80")) + chunk(b"IEND", b"")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", stored((b"\0" + b"\x80" * width) * height)) + chunk(b"IEND", b"")
+
+
+def stored(data):
+    """What zlib's level 0 makes, in blocks that do not depend on its version."""
+    parts = [data[at : at + 65_535] for at in range(0, len(data), 65_535)]
+    heads = [struct.pack("<BHH", part is parts[-1], len(part), len(part) ^ 0xFFFF) for part in parts]
+    return b"\x78\x01" + b"".join(head + part for head, part in zip(heads, parts)) + struct.pack(">I", zlib.adler32(data))
 
 
 def free_port():
