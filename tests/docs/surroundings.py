@@ -21,6 +21,7 @@ import urllib.error
 import urllib.request
 import zlib
 
+from database import NAMED, Database
 from markdown import ROOT, files_of_the_tree
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -28,7 +29,7 @@ GATEPASS = pathlib.Path(os.environ.get("GATEPASS_BIN", ROOT / "target" / "debug"
 KEY = "gp_test_key_do_not_use_000000000000_docs"
 
 # Places of a machine that pages name, and where they are instead.
-PLACES = ("/var/lib/gatepass", "/var/backups/gatepass", "/etc/gatepass", "~/")
+PLACES = ("/var/lib/gatepass", "/backups", "/etc/gatepass", "~/")
 
 
 class Surroundings:
@@ -40,7 +41,7 @@ class Surroundings:
         for folder in (self.folder, self.folder_of_programs, self.state, self.base / "places"):
             folder.mkdir()
         self.delivery, self.api = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
-        self.whole_tree = whole_tree
+        self.whole_tree, self.database = whole_tree, None
 
     def __enter__(self):
         try:
@@ -59,6 +60,8 @@ class Surroundings:
             self.source.server_close()
         if (self.state / "pid").exists():
             end(int((self.state / "pid").read_text()))
+        if self.database:
+            self.database.stop()
         shutil.rmtree(self.base, ignore_errors=True)
 
     def lay_files(self):
@@ -96,7 +99,7 @@ class Surroundings:
             "PYTHONPATH": str(ROOT / "sdk" / "python" / "src"), "RUBYLIB": str(ROOT / "sdk" / "ruby" / "lib"),
             "COMPOSER_HOME": str(self.state), "COMPOSER_ALLOW_SUPERUSER": "1",
             "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8",
-            "GATEPASS_SOURCE": str(ROOT), "GATEPASS_API_KEY": KEY, "GATEPASS_DATA": str(self.folder / "gatepass-data"),
+            "GATEPASS_SOURCE": str(ROOT), "GATEPASS_API_KEY": KEY, "GATEPASS_DATA": str(self.place("/var/lib/gatepass")),
             "GATEPASS_LISTEN": self.delivery.removeprefix("http://"), "GATEPASS_API_LISTEN": self.api.removeprefix("http://"),
             "GATEPASS_PUBLIC_URL": self.delivery, "GATEPASS_INGEST_ALLOW": source,
             "API": self.api, "SOURCE": f"http://{source}", "URL": signed(self.delivery, "from/you.jpg"),
@@ -114,7 +117,10 @@ class Surroundings:
         return folder
 
     def placed(self, code):
-        """Code with this folder's places in place of the machine's."""
+        """Code with this folder's places and database in place of those that it names."""
+        if NAMED.search(code):
+            self.database = self.database or Database(free_port())
+            code = NAMED.sub(self.database.url, code)
         for named in PLACES:
             if named in code:
                 ending = "/" if named.endswith("/") else ""
