@@ -21,6 +21,7 @@ import urllib.error
 import urllib.request
 import zlib
 
+import maven
 from database import NAMED, Database
 from markdown import ROOT, files_of_the_tree
 
@@ -97,7 +98,7 @@ class Surroundings:
             "PATH": os.pathsep.join(map(str, [HERE / "bin", self.place("~/") / ".local" / "bin", ROOT / "sdk" / "sh", clean["PATH"]])),
             "DOCS_GATEPASS": str(GATEPASS), "DOCS_CARGO": shutil.which("cargo") or "cargo", "DOCS_STATE": str(self.state),
             "PYTHONPATH": str(ROOT / "sdk" / "python" / "src"), "RUBYLIB": str(ROOT / "sdk" / "ruby" / "lib"),
-            "COMPOSER_HOME": str(self.state), "COMPOSER_ALLOW_SUPERUSER": "1",
+            "MAVEN_OPTS": maven.options(self.state), "COMPOSER_HOME": str(self.state), "COMPOSER_ALLOW_SUPERUSER": "1",
             "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8",
             "GATEPASS_SOURCE": str(ROOT), "GATEPASS_API_KEY": KEY, "GATEPASS_DATA": str(self.place("/var/lib/gatepass")),
             "GATEPASS_LISTEN": self.delivery.removeprefix("http://"), "GATEPASS_API_LISTEN": self.api.removeprefix("http://"),
@@ -121,6 +122,8 @@ class Surroundings:
         if NAMED.search(code):
             self.database = self.database or Database(free_port())
             code = NAMED.sub(self.database.url, code)
+        if re.search(r"^mvn ", code, re.M):
+            maven.lay(self.state)
         for named in PLACES:
             if named in code:
                 ending = "/" if named.endswith("/") else ""
