@@ -39,6 +39,9 @@ pub struct Limits {
     /// Bytes of the start of each file that are kept in memory for finding its type: 4 KiB, for
     /// an upload may be one of thousands that trickle in.
     pub sniff_bytes: usize,
+    /// How long a store's own URL of a file is good: long enough to follow a redirect when clocks
+    /// differ a little, short because it cannot be taken back. A transfer that began goes on.
+    pub link_lifetime: Duration,
     /// How long a receipt is believed.
     pub receipt_lifetime: Duration,
     /// How long a change of settings made by another process may go unnoticed.
@@ -61,6 +64,7 @@ impl Default for Limits {
             ingests_max: 100,
             sweep_interval: Duration::from_hours(1),
             sniff_bytes: 4 * 1024,
+            link_lifetime: Duration::from_mins(1),
             receipt_lifetime: Duration::from_hours(1),
             settings_age_max: Duration::from_secs(2),
         }

@@ -121,6 +121,9 @@ pub struct SettingsRecords {
     pub domains: Vec<Domain>,
     /// The keys, revoked ones too.
     pub keys: Vec<SealedKey>,
+    /// What is being brought in, if an import has begun and not ended. Until then nobody serves
+    /// the catalog.
+    pub importing: Option<String>,
 }
 
 /// One change of settings.
@@ -139,4 +142,6 @@ pub enum SettingsChange {
     PutKey(SealedKey),
     /// Notes when keys were last used; it does not raise the version.
     TouchKeys(Vec<(KeyId, Timestamp)>),
+    /// Notes what is being brought in, or with `None` that all of it is there.
+    SetImporting(Option<String>),
 }

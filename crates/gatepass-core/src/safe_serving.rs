@@ -59,6 +59,23 @@ pub fn disposition(content_type: &str, download: bool) -> Disposition {
     }
 }
 
+/// Whether content of this type may be read straight from a store, which sends the type and the
+/// disposition that it is told, but neither `nosniff` nor a sandbox.
+///
+/// Only what browsers take for nothing else on the strength of its type alone: they never sniff
+/// markup in an image, sound or a moving picture, and refuse to run one as a script. All else, even
+/// as a download, could be named in a `<script>` of a page that trusts the store's domain.
+///
+/// ```
+/// use gatepass_core::safe_serving::may_leave;
+///
+/// assert!(may_leave("video/mp4"));
+/// assert!(!may_leave("image/svg+xml") && !may_leave("application/octet-stream"));
+/// ```
+pub fn may_leave(content_type: &str) -> bool {
+    INLINE_TYPES.contains(&content_type)
+}
+
 /// A name that is safe inside `filename="..."`: ASCII, without quotes, separators or controls.
 pub fn ascii_filename(name: &str) -> String {
     let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/' | '%' | ';');
@@ -70,6 +87,17 @@ pub fn ascii_filename(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_leave_is_a_picture_or_sound() {
+        for content_type in INLINE_TYPES {
+            let kind = content_type.split('/').next().unwrap();
+            assert!(["image", "video", "audio"].contains(&kind), "{content_type}");
+        }
+        for content_type in ["image/svg+xml", "text/html", "text/plain", "application/pdf", ""] {
+            assert!(!may_leave(content_type), "{content_type}");
+        }
+    }
 
     #[test]
     fn active_types_are_never_inline() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gatepass_core::port::{
-    BlobError, BlobListing, BlobReader, BlobStore, Outlook, PartedBlob, Staging,
+    BlobError, BlobListing, BlobReader, BlobStore, Link, Outlook, PartedBlob, Staging,
 };
 use gatepass_core::{BlobId, ByteRange, ContentHasher, Memo, Part, PartMap, Timestamp};
 use rustix::fs::{self, AtFlags, Dir, Mode, OFlags};
@@ -122,6 +122,16 @@ impl BlobStore for DiskStore {
         read::open(Arc::clone(&self.folders), blob.clone(), range).await
     }
 
+    async fn size(&self, blob: &BlobId) -> Result<Option<u64>, BlobError> {
+        let (folders, blob) = (Arc::clone(&self.folders), blob.clone());
+        off_thread(move || size_of(&folders, &blob)).await
+    }
+
+    /// A directory serves nobody.
+    fn link(&self, _blob: &BlobId, _link: &Link) -> Option<String> {
+        None
+    }
+
     async fn delete(&self, blob: &BlobId) -> Result<(), BlobError> {
         let (folders, blob) = (Arc::clone(&self.folders), blob.clone());
         off_thread(move || unlink(&folders, &blob)).await
@@ -179,6 +189,14 @@ fn trim(folders: &Folders, blob: &BlobId, size: u64) -> io::Result<()> {
             fs::ftruncate(&file, size)?;
             Ok(fs::fdatasync(&file)?)
         }
+    }
+}
+
+fn size_of(folders: &Folders, blob: &BlobId) -> io::Result<Option<u64>> {
+    match fs::statat(folders.of(blob)?, blob.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(u64::try_from(stat.st_size).unwrap_or(0))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -5,19 +5,21 @@ use bytes::Bytes;
 use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, PublishError, RecordParts, RemoveError, RemoveFile, UploadError,
-    UploadPage,
+    JoinError, ListFiles, PublishError, RecordParts, RecordReader, RemoveError, RemoveFile,
+    UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
 use gatepass_core::upload::{Finished, NewUpload, UploadKey};
-use gatepass_core::{BlobId, File, FileId, ObjectPath, ProjectId, Timestamp, Upload, UploadId};
+use gatepass_core::{
+    BlobId, File, FileId, ObjectPath, ProjectId, Record, Timestamp, Upload, UploadId,
+};
 
 use crate::error::OpenError;
 use crate::files::{Change, Publish, Remove, Target};
 use crate::options::Options;
 use crate::session::Sessions;
-use crate::{files, listing, migrate, settings, uploads};
+use crate::{files, listing, migrate, settings, transfer, uploads};
 
 /// A catalog on PostgreSQL.
 pub struct PostgresCatalog {
@@ -180,6 +182,14 @@ impl Catalog for PostgresCatalog {
 
     async fn forget_retired(&self, blobs: &[BlobId]) -> Result<(), CatalogError> {
         self.sessions.change(|session, _| files::forget(session, blobs)).await
+    }
+
+    async fn export(&self) -> Result<RecordReader, CatalogError> {
+        transfer::export(&self.sessions).await
+    }
+
+    async fn import(&self, records: Vec<Record>) -> Result<(), CatalogError> {
+        self.sessions.import(|session| transfer::import(session, &records)).await
     }
 
     async fn check(&self) -> Result<(), CatalogError> {

@@ -100,6 +100,16 @@ impl<E> Failure<E> {
     }
 }
 
+impl Failure<CatalogError> {
+    /// The error, where nothing is tried again.
+    pub(crate) fn into_error(self) -> CatalogError {
+        match self {
+            Self::Lost(error) | Self::Again(error) => catalog_error(error),
+            Self::Final(error) => error,
+        }
+    }
+}
+
 /// What an error of PostgreSQL means for the caller.
 pub(crate) fn catalog_error(error: Error) -> CatalogError {
     match error.code() {

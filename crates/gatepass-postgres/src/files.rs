@@ -22,10 +22,11 @@ type Reading<T> = Result<T, Failure<CatalogError>>;
 const LOCK_PATH: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))";
 const RETIRE: &str = "INSERT INTO retired_blobs (blob, retired, removal) VALUES ($1, $2, $3)";
 const WAS_RETIRED: &str = "SELECT removal FROM retired_blobs WHERE blob = $1";
-const PUT: &str = "INSERT INTO files (id, media_id, project, path, blob, size, crc64, sha256, \
+const INSERT: &str = "INSERT INTO files (id, media_id, project, path, blob, size, crc64, sha256, \
          media, reference, label, metadata, created, updated) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
-     ON CONFLICT (project, path) DO UPDATE SET \
+     ON CONFLICT";
+const REPLACE: &str = "(project, path) DO UPDATE SET \
          blob = $5, size = $6, crc64 = $7, sha256 = $8, media = $9, reference = $10, label = $11, \
          metadata = $12, updated = $14";
 
@@ -190,7 +191,7 @@ pub(crate) struct Writing<'a> {
     metadata: String,
     retired: i64,
     put: Statement,
-    retire: Statement,
+    retire: Option<Statement>,
 }
 
 impl<'a> Writing<'a> {
@@ -199,23 +200,40 @@ impl<'a> Writing<'a> {
         publication: &'a Publication,
         now: Timestamp,
     ) -> Reading<Self> {
+        let put = session.prepare_cached(&format!("{INSERT} {REPLACE}")).await?;
+        let writing = Self::adding(&put, publication)?;
+        let retire = Some(session.prepare_cached(RETIRE).await?);
+        Ok(Self { retired: now.unix_millis(), retire, ..writing })
+    }
+
+    /// The statement of [`Self::adding`].
+    pub(crate) async fn prepare_adding(session: &Session) -> Reading<Statement> {
+        Ok(session.prepare_cached(&format!("{INSERT} DO NOTHING")).await?)
+    }
+
+    /// For a file that is brought in: where anything of it is taken, nothing is written.
+    pub(crate) fn adding(
+        statement: &Statement,
+        publication: &'a Publication,
+    ) -> Result<Self, CatalogError> {
         let file = &publication.file;
         Ok(Self {
             publication,
             media: serde_json::to_string(&file.media).map_err(rows::senseless)?,
             metadata: serde_json::to_string(&file.metadata).map_err(rows::senseless)?,
-            retired: now.unix_millis(),
-            put: session.prepare_cached(PUT).await?,
-            retire: session.prepare_cached(RETIRE).await?,
+            retired: 0,
+            put: statement.clone(),
+            retire: None,
         })
     }
 
     pub(crate) async fn write(&self, session: &Session) -> Reading<()> {
         let file = &self.publication.file;
         let retire = async {
-            let Some(blob) = &self.publication.retired else { return Ok(0) };
+            let retires = self.publication.retired.as_ref().zip(self.retire.as_ref());
+            let Some((blob, retire)) = retires else { return Ok(0) };
             let nobody: Option<&[u8]> = None;
-            session.execute(&self.retire, &[&blob.as_str(), &self.retired, &nobody]).await
+            session.execute(retire, &[&blob.as_str(), &self.retired, &nobody]).await
         };
         let put = async {
             session

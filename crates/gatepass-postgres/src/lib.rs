@@ -48,6 +48,7 @@ mod options;
 mod rows;
 mod session;
 mod settings;
+mod transfer;
 mod uploads;
 
 pub use catalog::PostgresCatalog;

@@ -4,7 +4,8 @@ use crate::error::{Failure, OpenError};
 use crate::session::Session;
 
 /// Forward only. A migration that was released is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_importing.sql")];
 /// "GPas": the advisory lock that nodes queue up at.
 const LOCK: i64 = 0x4750_6173;
 

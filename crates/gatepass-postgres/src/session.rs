@@ -21,6 +21,8 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 const ATTEMPT_MAX: Duration = Duration::from_secs(2);
 /// How long a change of the schema may take.
 const MIGRATION_MAX: Duration = Duration::from_hours(24);
+/// How long bringing some records in may take.
+const IMPORT_MAX: Duration = Duration::from_mins(5);
 /// Before another attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -69,6 +71,19 @@ impl Sessions {
         F: Future<Output = Result<T, Failure<CatalogError>>>,
     {
         self.run(MIGRATION_MAX, MIGRATION_MAX, |session, _| attempt(session)).await
+    }
+
+    /// Brings records in, which may take longer than a change; trying again does no harm.
+    pub(crate) async fn import<F>(&self, attempt: impl Fn(Session) -> F) -> Result<(), CatalogError>
+    where
+        F: Future<Output = Result<(), Failure<CatalogError>>>,
+    {
+        self.run(IMPORT_MAX, IMPORT_MAX, |session, _| attempt(session)).await
+    }
+
+    /// A connection for something long.
+    pub(crate) async fn take(&self) -> Result<Lease, CatalogError> {
+        self.lease(Instant::now() + WAIT_MAX).await
     }
 
     async fn run<T, E, F>(
@@ -120,6 +135,24 @@ impl Sessions {
 
     /// A connection, before the deadline. One that cannot be made now is tried again until then.
     async fn lease(&self, deadline: Instant) -> Result<Lease, CatalogError> {
+        let begun = Instant::now();
+        let lease = self.lease_before(deadline).await;
+        metrics::histogram!("gatepass_catalog_connection_wait_seconds", "engine" => "postgres")
+            .record(begun.elapsed().as_secs_f64());
+        let status = self.pool.status();
+        #[expect(clippy::cast_precision_loss, reason = "there are few connections")]
+        for (state, count) in [
+            ("busy", status.size.saturating_sub(status.available)),
+            ("idle", status.available),
+            ("waited_for", status.waiting),
+        ] {
+            metrics::gauge!("gatepass_catalog_connections", "engine" => "postgres", "state" => state)
+                .set(count as f64);
+        }
+        lease
+    }
+
+    async fn lease_before(&self, deadline: Instant) -> Result<Lease, CatalogError> {
         loop {
             let error = match timeout_at(deadline, self.pool.get()).await {
                 Err(_) => return Err(unavailable("no connection in time")),
@@ -140,14 +173,14 @@ impl Sessions {
 
 /// A connection on loan. What is not given back in order is closed, and PostgreSQL rolls back what
 /// was going on in it: so it is when the caller goes away in the middle.
-struct Lease(Option<Session>);
+pub(crate) struct Lease(Option<Session>);
 
 impl Lease {
-    fn session(&self) -> Result<Session, CatalogError> {
+    pub(crate) fn session(&self) -> Result<Session, CatalogError> {
         self.0.clone().ok_or_else(|| unavailable("the connection is gone"))
     }
 
-    fn give_back(mut self) {
+    pub(crate) fn give_back(mut self) {
         self.0 = None;
     }
 

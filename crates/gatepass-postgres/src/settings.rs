@@ -1,6 +1,6 @@
 //! Projects, domains and keys.
 
-use futures_util::future::try_join5;
+use futures_util::future::{try_join, try_join4};
 use gatepass_core::Timestamp;
 use gatepass_core::port::CatalogError;
 use gatepass_core::project::{Project, SealedKey, SettingsChange, SettingsRecords};
@@ -22,27 +22,35 @@ pub(crate) async fn version(session: Session) -> Reading<u64> {
 
 /// Reads everything in one snapshot, so that it fits together.
 pub(crate) async fn load(session: Session) -> Reading<SettingsRecords> {
+    let begin = async { Ok(session.batch_execute(BEGIN_SNAPSHOT).await?) };
+    let ((), records) = try_join(begin, records(&session)).await?;
+    session.batch_execute("COMMIT").await?;
+    Ok(records)
+}
+
+/// Likewise, in the caller's transaction.
+pub(crate) async fn records(session: &Session) -> Reading<SettingsRecords> {
+    let version = "SELECT version, importing FROM settings WHERE one = 1";
     let projects = format!("SELECT {PROJECT_COLUMNS} FROM projects ORDER BY created, id");
     let domains = format!("SELECT {DOMAIN_COLUMNS} FROM domains ORDER BY created, host");
     let keys = format!("SELECT {KEY_COLUMNS} FROM api_keys ORDER BY created, id");
-    let version = session.prepare_cached(VERSION).await?;
+    let version = session.prepare_cached(version).await?;
     let projects = session.prepare_cached(&projects).await?;
     let domains = session.prepare_cached(&domains).await?;
     let keys = session.prepare_cached(&keys).await?;
-    let ((), version, projects, domains, keys) = try_join5(
-        session.batch_execute(BEGIN_SNAPSHOT),
+    let (version, projects, domains, keys) = try_join4(
         session.query_one(&version, &[]),
         session.query(&projects, &[]),
         session.query(&domains, &[]),
         session.query(&keys, &[]),
     )
     .await?;
-    session.batch_execute("COMMIT").await?;
     Ok(SettingsRecords {
         version: rows::count(&version, 0)?,
         projects: all(&projects, rows::project)?,
         domains: all(&domains, rows::domain)?,
         keys: all(&keys, rows::key)?,
+        importing: rows::get(&version, 1)?,
     })
 }
 
@@ -56,8 +64,7 @@ pub(crate) async fn change(session: Session, changes: &[SettingsChange]) -> Read
     let only_touches = changes.iter().all(|change| matches!(change, SettingsChange::TouchKeys(_)));
     if !only_touches {
         // First, for the sake of its lock: changes are made one after the other.
-        let raise = "UPDATE settings SET version = version + 1 WHERE one = 1 RETURNING version - 1";
-        let version = rows::count(&session.query_one(raise, &[]).await?, 0)?;
+        let version = raise_version(&session).await?;
         let outdated = |change: &SettingsChange| matches!(change, SettingsChange::RequireVersion(required) if *required != version);
         if changes.iter().any(outdated) {
             return Err(CatalogError::Outdated.into());
@@ -70,7 +77,13 @@ pub(crate) async fn change(session: Session, changes: &[SettingsChange]) -> Read
     Ok(())
 }
 
-async fn apply(session: &Session, change: &SettingsChange) -> Reading<()> {
+/// Raises the version and returns the one before.
+pub(crate) async fn raise_version(session: &Session) -> Reading<u64> {
+    let raise = "UPDATE settings SET version = version + 1 WHERE one = 1 RETURNING version - 1";
+    Ok(rows::count(&session.query_one(raise, &[]).await?, 0)?)
+}
+
+pub(crate) async fn apply(session: &Session, change: &SettingsChange) -> Reading<()> {
     match change {
         SettingsChange::RequireVersion(_) => {}
         SettingsChange::PutProject(project) => put_project(session, project).await?,
@@ -86,6 +99,9 @@ async fn apply(session: &Session, change: &SettingsChange) -> Reading<()> {
             session.execute("DELETE FROM domains WHERE host = $1", &[host]).await?;
         }
         SettingsChange::PutKey(key) => put_key(session, key).await?,
+        SettingsChange::SetImporting(what) => {
+            session.execute("UPDATE settings SET importing = $1 WHERE one = 1", &[what]).await?;
+        }
         SettingsChange::TouchKeys(used) => {
             // In one order, so that nodes that do it at once do not wait for each other in a ring.
             let touch = "UPDATE api_keys SET last_used = greatest(coalesce(last_used, 0), used.at) \

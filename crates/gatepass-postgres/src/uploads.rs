@@ -32,6 +32,14 @@ const INSERT: &str = "INSERT INTO uploads (id, project, path, origin, api_key, p
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14)";
 const INSERT_PARTS: &str = "INSERT INTO parts (upload, first, past, crc64, memo) \
      SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[])";
+const ADD: &str = "INSERT INTO uploads (id, project, path, origin, api_key, policy, \
+         declared_type, blob, memo, total, received, status, finished, created, updated, expires) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+     ON CONFLICT DO NOTHING";
+const ADD_PARTS: &str = "INSERT INTO parts (upload, first, past, crc64, memo) \
+     SELECT number, part.* FROM uploads, \
+         unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) AS part \
+     WHERE id = $1 ON CONFLICT DO NOTHING";
 const DELETE_PARTS: &str = "DELETE FROM parts WHERE upload = $1";
 
 fn select(condition: &str) -> String {
@@ -184,6 +192,71 @@ async fn insert_upload(
         .await
 }
 
+/// The statements of [`add`].
+pub(crate) async fn prepare_adding(session: &Session) -> Reading<[Statement; 2]> {
+    Ok([session.prepare_cached(ADD).await?, session.prepare_cached(ADD_PARTS).await?])
+}
+
+/// Writes an upload that is brought in, and its parts, unless it is there already.
+pub(crate) async fn add(
+    session: &Session,
+    [add, add_parts]: &[Statement; 2],
+    upload: &Upload,
+) -> Reading<()> {
+    let finished = upload.finished.as_ref().map(serde_json::to_string).transpose();
+    let finished = finished.map_err(rows::senseless)?;
+    let parts = Columns::of(upload.parts.parts());
+    try_join(
+        session.execute(
+            add,
+            &[
+                &upload.id.as_str(),
+                &upload.project.as_str(),
+                &upload.path.as_str(),
+                &upload.origin.as_bytes().as_slice(),
+                &upload.key.as_str(),
+                &upload.policy.as_ref().map(gatepass_core::Policy::to_query),
+                &upload.declared_type.as_deref().map(str::as_bytes),
+                &upload.blob.as_str(),
+                &upload.memo.as_str(),
+                &upload.total.map(number),
+                &number(upload.parts.received()),
+                &upload.status.as_str(),
+                &finished,
+                &upload.created.unix_millis(),
+                &upload.updated.unix_millis(),
+                &upload.expires.unix_millis(),
+            ],
+        ),
+        session.execute(
+            add_parts,
+            &[&upload.id.as_str(), &parts.first, &parts.past, &parts.crc64, &parts.memos],
+        ),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Parts, column by column.
+struct Columns<'a> {
+    first: Vec<i64>,
+    past: Vec<i64>,
+    crc64: Vec<i64>,
+    memos: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(parts: &'a [Part]) -> Self {
+        let column = |of: fn(&Part) -> i64| parts.iter().map(of).collect::<Vec<i64>>();
+        Self {
+            first: column(|part| number(part.range.start())),
+            past: column(|part| number(part.range.end())),
+            crc64: column(|part| part.crc64.cast_signed()),
+            memos: parts.iter().map(|part| part.memo.as_str()).collect(),
+        }
+    }
+}
+
 /// The upload with this id, whatever its project: the caller has found it before.
 async fn load(session: &Session, id: &UploadId) -> Reading<Option<(i64, Upload)>> {
     let load = session.prepare_cached(&select("id = $1")).await?;
@@ -250,13 +323,9 @@ pub(crate) async fn record(
         .map_err(|refusal| Failure::Final(refusal.into()))?;
     let insert = session.prepare_cached(INSERT_PARTS).await?;
     let change = session.prepare_cached(UPDATE).await?;
-    let column = |of: fn(&Part) -> i64| added.iter().map(of).collect::<Vec<i64>>();
-    let first = column(|part| number(part.range.start()));
-    let past = column(|part| number(part.range.end()));
-    let crc64 = column(|part| part.crc64.cast_signed());
-    let memos: Vec<&str> = added.iter().map(|part| part.memo.as_str()).collect();
+    let parts = Columns::of(&added);
     try_join3(
-        session.execute(&insert, &[&row, &first, &past, &crc64, &memos]),
+        session.execute(&insert, &[&row, &parts.first, &parts.past, &parts.crc64, &parts.memos]),
         update(&session, &change, &upload, None),
         session.batch_execute("COMMIT"),
     )

@@ -1,6 +1,7 @@
 //! The calls of S3 that the store uses.
 
 use bytes::Bytes;
+use gatepass_core::port::Link;
 use gatepass_core::{ByteRange, Timestamp};
 use instant_xml::FromXml;
 use reqwest::header::{CONTENT_LENGTH, ETAG};
@@ -10,6 +11,7 @@ use rusty_s3::{Bucket, Credentials, S3Action};
 use url::Url;
 
 use crate::client::{Answer, Call, CallError, Client, SIGNED_FOR};
+use crate::location::S3Location;
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 /// The metadata that holds our token.
@@ -21,6 +23,8 @@ const PAGE: usize = 1_000;
 pub(crate) struct Api {
     client: Client,
     bucket: Bucket,
+    /// The same, as clients reach it.
+    public: Bucket,
     credentials: Credentials,
 }
 
@@ -65,8 +69,18 @@ struct MultipartEntry {
 }
 
 impl Api {
-    pub(crate) fn new(client: Client, bucket: Bucket, credentials: Credentials) -> Self {
-        Self { client, bucket, credentials }
+    pub(crate) fn new(client: Client, at: S3Location, credentials: Credentials) -> Self {
+        Self { client, bucket: at.bucket, public: at.public, credentials }
+    }
+
+    /// A URL by which anybody gets an object for a while. Everything that it says is signed.
+    pub(crate) fn link(&self, key: &str, link: &Link) -> String {
+        let mut action = self.public.get_object(Some(&self.credentials), key);
+        let query = action.query_mut();
+        query.insert("response-cache-control", link.cache_control.clone());
+        query.insert("response-content-disposition", link.disposition.clone());
+        query.insert("response-content-type", link.content_type.clone());
+        action.sign(link.valid).into()
     }
 
     async fn send(

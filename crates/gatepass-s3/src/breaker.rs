@@ -39,6 +39,7 @@ impl Breaker {
 
     pub(crate) fn note_success(&self) {
         *self.state() = State::default();
+        metrics::gauge!("gatepass_store_breaker_open", "engine" => "s3").set(0.0);
     }
 
     pub(crate) fn note_failure(&self, now: Instant) {
@@ -46,6 +47,7 @@ impl Breaker {
         state.failures = state.failures.saturating_add(1);
         if state.failures >= FAILURES_MAX {
             state.rests_until = Some(now + REST);
+            metrics::gauge!("gatepass_store_breaker_open", "engine" => "s3").set(1.0);
         }
     }
 

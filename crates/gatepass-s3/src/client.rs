@@ -212,6 +212,7 @@ impl<'a> Tries<'a> {
         if self.failed >= TRIES_MAX || self.begun.elapsed() + wait > TRYING_MAX {
             return Err(failure.error);
         }
+        metrics::counter!("gatepass_store_retries_total", "engine" => "s3").increment(1);
         tracing::debug!(error = %failure.error, failed = self.failed, "the store is tried again");
         sleep(wait).await;
         Ok(())

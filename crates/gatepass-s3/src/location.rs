@@ -2,13 +2,16 @@ use gatepass_core::Secret;
 use rusty_s3::{Bucket, UrlStyle};
 use url::Url;
 
-/// Where the blobs are: `s3://BUCKET/PREFIX?endpoint=URL&region=NAME&path_style=BOOL`.
+/// Where the blobs are:
+/// `s3://BUCKET/PREFIX?endpoint=URL&region=NAME&path_style=BOOL&public_endpoint=URL`.
 ///
 /// Without an endpoint it is AWS. Path style (`https://host/bucket`) is the default where an
-/// endpoint is given, because most services other than AWS have no host for each bucket.
+/// endpoint is given, because most services other than AWS have no host for each bucket. The public
+/// endpoint is where clients of redirects reach the service, if not at the endpoint.
 #[derive(Debug, Clone)]
 pub struct S3Location {
     pub(crate) bucket: Bucket,
+    pub(crate) public: Bucket,
     pub(crate) prefix: String,
 }
 
@@ -22,7 +25,7 @@ pub enum LocationError {
     #[error("parameter {0:?} is not known, or given twice")]
     Parameter(String),
     /// `endpoint` is no URL of scheme and host.
-    #[error("endpoint: expected https://host or http://host:port")]
+    #[error("endpoint and public_endpoint: expected https://host or http://host:port")]
     Endpoint,
     /// `path_style` is neither true nor false.
     #[error("path_style: expected true or false")]
@@ -69,10 +72,13 @@ impl S3Location {
             Some("false") | None => UrlStyle::VirtualHost,
             Some(_) => return Err(LocationError::PathStyle),
         };
-        let endpoint = endpoint.parse().map_err(|_| LocationError::Endpoint)?;
-        let bucket = Bucket::new(endpoint, style, bucket.to_owned(), region);
-        let bucket = bucket.map_err(|_| LocationError::Endpoint)?;
-        Ok(Self { bucket, prefix: url.path().to_owned() })
+        let at = |endpoint: &str| {
+            let endpoint = endpoint.parse().map_err(|_| LocationError::Endpoint)?;
+            let bucket = Bucket::new(endpoint, style, bucket.to_owned(), region.clone());
+            bucket.map_err(|_| LocationError::Endpoint)
+        };
+        let public = at(parameters.public_endpoint.as_deref().unwrap_or(&endpoint))?;
+        Ok(Self { bucket: at(&endpoint)?, public, prefix: url.path().to_owned() })
     }
 }
 
@@ -81,6 +87,7 @@ struct Parameters {
     endpoint: Option<String>,
     region: Option<String>,
     path_style: Option<String>,
+    public_endpoint: Option<String>,
 }
 
 impl Parameters {
@@ -91,6 +98,7 @@ impl Parameters {
                 "endpoint" => &mut parameters.endpoint,
                 "region" => &mut parameters.region,
                 "path_style" => &mut parameters.path_style,
+                "public_endpoint" => &mut parameters.public_endpoint,
                 _ => return Err(LocationError::Parameter(name.into_owned())),
             };
             if place.replace(value.into_owned()).is_some() {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gatepass_core::port::{
-    BlobError, BlobListing, BlobReader, BlobStore, Clock, Outlook, PartedBlob, Staging,
+    BlobError, BlobListing, BlobReader, BlobStore, Clock, Link, Outlook, PartedBlob, Staging,
 };
 use gatepass_core::{BlobId, ByteRange, ContentHasher, Memo, Part, PartMap, Timestamp};
 use rusty_s3::Credentials;
@@ -79,7 +79,7 @@ impl S3Store {
         };
         let keys = Keys::new(&location.prefix);
         let client = Client::new().map_err(OpenError)?;
-        let api = Arc::new(Api::new(client, location.bucket, credentials));
+        let api = Arc::new(Api::new(client, location, credentials));
         let room = Room::new(options.buffer_bytes_max);
         Ok(Self { shared: Arc::new(Shared { api, keys, clock, room }) })
     }
@@ -145,6 +145,15 @@ impl BlobStore for S3Store {
 
     async fn read(&self, blob: &BlobId, range: ByteRange) -> Result<BlobReader, BlobError> {
         read::open(&self.shared, self.shared.keys.blob(blob), range).await
+    }
+
+    async fn size(&self, blob: &BlobId) -> Result<Option<u64>, BlobError> {
+        let head = self.shared.api.head(&self.shared.keys.blob(blob)).await?;
+        Ok(head.map(|head| head.size))
+    }
+
+    fn link(&self, blob: &BlobId, link: &Link) -> Option<String> {
+        Some(self.shared.api.link(&self.shared.keys.blob(blob), link))
     }
 
     async fn delete(&self, blob: &BlobId) -> Result<(), BlobError> {

@@ -10,14 +10,14 @@ use bytes::Bytes;
 use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, PublishError, RecordParts, RemoveError, RemoveFile, UploadError,
-    UploadPage,
+    JoinError, ListFiles, PublishError, RecordParts, RecordReader, RemoveError, RemoveFile,
+    UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
 use gatepass_core::upload::{Finished, NewUpload, UploadKey};
 use gatepass_core::{
-    BlobId, File, FileId, ObjectPath, Payload, ProjectId, Timestamp, Upload, UploadId,
+    BlobId, File, FileId, ObjectPath, Payload, ProjectId, Record, Timestamp, Upload, UploadId,
 };
 
 use crate::cache::Cache;
@@ -25,7 +25,7 @@ use crate::connection::{OpenError, catalog_error, open_writer};
 use crate::readers::Readers;
 use crate::room::Room;
 use crate::writer::Writer;
-use crate::{files, listing, settings, uploads};
+use crate::{files, listing, settings, transfer, uploads};
 
 /// Larger contents would make the write-ahead log and the cache of pages the bottleneck.
 const INLINE_BYTES_MAX: usize = 1 << 20;
@@ -238,6 +238,16 @@ impl Catalog for SqliteCatalog {
         let blobs = blobs.to_vec();
         let change = move |connection: &_| files::forget(connection, &blobs).map_err(catalog_error);
         self.writer.change(change).await
+    }
+
+    async fn export(&self) -> Result<RecordReader, CatalogError> {
+        Ok(transfer::export(self.readers.path().to_owned()))
+    }
+
+    async fn import(&self, records: Vec<Record>) -> Result<(), CatalogError> {
+        let bring_in =
+            move |connection: &_| transfer::import(connection, records).map_err(catalog_error);
+        self.writer.change(bring_in).await
     }
 
     /// Takes the write lock and gives it back: what that needs, every change needs.

@@ -18,6 +18,7 @@ mod readers;
 mod room;
 mod rows;
 mod settings;
+mod transfer;
 mod uploads;
 mod watch;
 mod writer;

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_inline.sql"),
     include_str!("migrations/0004_memos.sql"),
     include_str!("migrations/0005_counts.sql"),
+    include_str!("migrations/0006_importing.sql"),
 ];
 
 /// Brings the schema up to date, each step in one transaction. Several processes may try at once.

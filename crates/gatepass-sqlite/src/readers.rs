@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gatepass_core::port::CatalogError;
@@ -24,6 +24,11 @@ impl Readers {
             idle: Arc::default(),
             places: Arc::new(Semaphore::new(cores.clamp(2, 8))),
         }
+    }
+
+    /// Where the database is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Runs a query on a thread that may wait for the disk.

@@ -7,7 +7,7 @@ use gatepass_core::{
     Policy, ProjectId, Scopes, Timestamp, Upload, UploadId, UploadStatus,
 };
 use rusqlite::types::Type;
-use rusqlite::{Row, named_params};
+use rusqlite::{OptionalExtension as _, Row, named_params};
 
 pub(crate) const FILE_COLUMNS: &str = "id, media_id, project, path, blob, size, crc64, sha256, \
      media, reference, label, metadata, created, updated, inline";
@@ -55,20 +55,37 @@ fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timest
 
 /// Writes a file, new or replaced; returns the row's number.
 pub(crate) fn put_file(connection: &rusqlite::Connection, file: &File) -> rusqlite::Result<i64> {
+    const REPLACE: &str = "(project, path) DO UPDATE SET \
+         blob = :blob, size = :size, crc64 = :crc64, sha256 = :sha256, media = :media, \
+         reference = :reference, label = :label, metadata = :metadata, updated = :updated, \
+         inline = :inline";
+    let number = insert_file(connection, file, REPLACE)?;
+    number.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// Writes a file unless its path, id or blob is taken; returns the row's number if it was written.
+pub(crate) fn add_file(
+    connection: &rusqlite::Connection,
+    file: &File,
+) -> rusqlite::Result<Option<i64>> {
+    insert_file(connection, file, "DO NOTHING")
+}
+
+fn insert_file(
+    connection: &rusqlite::Connection,
+    file: &File,
+    on_conflict: &str,
+) -> rusqlite::Result<Option<i64>> {
     let to_json = |error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
     let media = serde_json::to_string(&file.media).map_err(to_json)?;
     let metadata = serde_json::to_string(&file.metadata).map_err(to_json)?;
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "INSERT INTO files (id, media_id, project, path, blob, size, crc64, sha256, media, \
              reference, label, metadata, created, updated, inline) \
          VALUES (:id, :media_id, :project, :path, :blob, :size, :crc64, :sha256, :media, \
              :reference, :label, :metadata, :created, :updated, :inline) \
-         ON CONFLICT (project, path) DO UPDATE SET \
-             blob = :blob, size = :size, crc64 = :crc64, sha256 = :sha256, media = :media, \
-             reference = :reference, label = :label, metadata = :metadata, updated = :updated, \
-             inline = :inline \
-         RETURNING number",
-    )?;
+         ON CONFLICT {on_conflict} RETURNING number"
+    ))?;
     let parameters = named_params! {
         ":id": file.id.as_str(),
         ":media_id": file.media_id.as_str(),
@@ -86,7 +103,7 @@ pub(crate) fn put_file(connection: &rusqlite::Connection, file: &File) -> rusqli
         ":updated": file.updated.unix_millis(),
         ":inline": file.inline,
     };
-    statement.query_row(parameters, |row| row.get(0))
+    statement.query_row(parameters, |row| row.get(0)).optional()
 }
 
 /// Writes what may change of a file without new bytes.

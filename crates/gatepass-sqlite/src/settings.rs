@@ -16,12 +16,19 @@ pub(crate) fn version(connection: &Connection) -> rusqlite::Result<u64> {
 /// Reads everything in one transaction, so that it fits together.
 pub(crate) fn load(connection: &Connection) -> rusqlite::Result<SettingsRecords> {
     let transaction = connection.unchecked_transaction()?;
+    records(&transaction)
+}
+
+/// Likewise, in the caller's transaction.
+pub(crate) fn records(transaction: &Connection) -> rusqlite::Result<SettingsRecords> {
+    let importing = "SELECT importing FROM settings WHERE one = 1";
     let keys = format!("SELECT {} FROM api_keys ORDER BY created, id", rows::KEY_COLUMNS);
     Ok(SettingsRecords {
-        version: version(&transaction)?,
-        projects: all(&transaction, "SELECT * FROM projects ORDER BY created, id", rows::project)?,
-        domains: all(&transaction, "SELECT * FROM domains ORDER BY created, host", rows::domain)?,
-        keys: all(&transaction, &keys, rows::key)?,
+        version: version(transaction)?,
+        projects: all(transaction, "SELECT * FROM projects ORDER BY created, id", rows::project)?,
+        domains: all(transaction, "SELECT * FROM domains ORDER BY created, host", rows::domain)?,
+        keys: all(transaction, &keys, rows::key)?,
+        importing: transaction.prepare_cached(importing)?.query_row([], |row| row.get(0))?,
     })
 }
 
@@ -45,7 +52,7 @@ pub(crate) fn change(
     make(connection, changes).map_err(catalog_error)
 }
 
-fn make(connection: &Connection, changes: &[SettingsChange]) -> rusqlite::Result<()> {
+pub(crate) fn make(connection: &Connection, changes: &[SettingsChange]) -> rusqlite::Result<()> {
     for change in changes {
         apply(connection, change)?;
     }
@@ -98,6 +105,9 @@ fn apply(connection: &Connection, change: &SettingsChange) -> rusqlite::Result<(
             connection.execute("DELETE FROM domains WHERE host = ?1", [host])?;
         }
         SettingsChange::PutKey(key) => put_key(connection, key)?,
+        SettingsChange::SetImporting(what) => {
+            connection.execute("UPDATE settings SET importing = ?1 WHERE one = 1", [what])?;
+        }
         SettingsChange::TouchKeys(used) => {
             let mut statement = connection.prepare_cached(
                 "UPDATE api_keys SET last_used = max(coalesce(last_used, 0), ?2) WHERE id = ?1",

@@ -72,7 +72,7 @@ fn one(
     found.map(|(number, upload)| with_parts(connection, number, upload)).transpose()
 }
 
-fn with_parts(
+pub(crate) fn with_parts(
     connection: &Connection,
     number: i64,
     mut upload: Upload,
@@ -133,7 +133,7 @@ fn reserved(connection: &Connection, project: &ProjectId) -> rusqlite::Result<(u
         .query_row([project.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-fn insert(connection: &Connection, upload: &Upload) -> rusqlite::Result<()> {
+pub(crate) fn insert(connection: &Connection, upload: &Upload) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO uploads (id, project, path, origin, api_key, policy, declared_type, blob, \
              memo, total, received, status, created, updated, expires) \
@@ -165,7 +165,7 @@ fn load(connection: &Connection, id: &UploadId) -> rusqlite::Result<Option<Uploa
 }
 
 /// Writes what may have changed of an upload.
-fn update(connection: &Connection, upload: &Upload) -> rusqlite::Result<()> {
+pub(crate) fn update(connection: &Connection, upload: &Upload) -> rusqlite::Result<()> {
     let to_json = |error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
     let finished = upload.finished.as_ref().map(serde_json::to_string).transpose();
     let mut statement = connection.prepare_cached(
@@ -188,20 +188,28 @@ pub(crate) fn record(connection: &Connection, record: &RecordParts) -> Result<Up
     let found = load(connection, &record.id).map_err(catalog_error)?;
     let mut upload = found.ok_or(UploadError::NotFound)?;
     let added = upload.record(&record.parts, record.total, record.now, record.keep)?;
-    let mut insert = connection
-        .prepare_cached(
-            "INSERT INTO parts (upload, first, past, crc64, memo) \
-             SELECT number, ?2, ?3, ?4, ?5 FROM uploads WHERE id = ?1",
-        )
-        .map_err(catalog_error)?;
-    for part in added {
+    insert_parts(connection, &upload, &added).map_err(catalog_error)?;
+    update(connection, &upload).map_err(catalog_error)?;
+    Ok(upload)
+}
+
+/// Writes parts that are not there yet.
+pub(crate) fn insert_parts(
+    connection: &Connection,
+    upload: &Upload,
+    parts: &[Part],
+) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO parts (upload, first, past, crc64, memo) \
+         SELECT number, ?2, ?3, ?4, ?5 FROM uploads WHERE id = ?1",
+    )?;
+    for part in parts {
         let crc64 = part.crc64.cast_signed();
         let (first, past) = (part.range.start(), part.range.end());
         let row = params![upload.id.as_str(), first, past, crc64, part.memo.as_str()];
-        insert.execute(row).map_err(catalog_error)?;
+        insert.execute(row)?;
     }
-    update(connection, &upload).map_err(catalog_error)?;
-    Ok(upload)
+    Ok(())
 }
 
 /// The compare-and-set that makes an upload a file: whoever finds it unfinished does it, all

@@ -8,6 +8,7 @@ pub mod publishing;
 pub mod racing;
 pub mod removing;
 pub mod settings;
+pub mod transfer;
 pub mod uploads;
 
 use std::collections::BTreeSet;

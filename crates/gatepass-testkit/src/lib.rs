@@ -71,6 +71,7 @@ macro_rules! blob_store_suite {
             what_is_not_there_is_not_found
             an_open_reader_never_reads_other_bytes
             many_readers_read_one_blob
+            the_size_of_a_blob_is_known
         ] }
         $crate::tests_of! { $open, blob_store::parts: [
             parts_in_any_order_become_one_blob
@@ -183,6 +184,13 @@ macro_rules! catalog_suite {
             forgotten_blobs_are_unknown
             a_new_catalog_is_empty_and_ready
         ] }
+        $crate::tests_of! { $open, catalog::transfer: [
+            what_is_brought_in_is_there
+            bringing_in_again_changes_nothing
+            an_export_is_of_one_moment
+            an_export_that_nobody_takes_holds_nobody_up
+            the_note_of_an_import_comes_back
+        ] }
     };
 }
 
@@ -222,6 +230,7 @@ mod tests {
             include_str!("catalog/settings.rs"),
             include_str!("catalog/blobs.rs"),
             include_str!("catalog/uploads.rs"),
+            include_str!("catalog/transfer.rs"),
         ] {
             for check in module.split("\npub async fn ").skip(1) {
                 let name = check.split('(').next().unwrap_or_default();

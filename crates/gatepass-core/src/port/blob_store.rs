@@ -1,4 +1,5 @@
 use std::pin::Pin;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -64,6 +65,14 @@ pub trait BlobStore: Send + Sync + 'static {
     /// blob is deleted meanwhile, or fails; it never reads other bytes.
     async fn read(&self, blob: &BlobId, range: ByteRange) -> Result<BlobReader, BlobError>;
 
+    /// Size in bytes of a committed blob; `None` if there is none. Of one that is not committed it
+    /// says what it likes.
+    async fn size(&self, blob: &BlobId) -> Result<Option<u64>, BlobError>;
+
+    /// A URL by which anybody reads a committed blob from the store itself, for a short while;
+    /// `None` if this store has none. Whether the blob is there is not looked at.
+    fn link(&self, blob: &BlobId, link: &Link) -> Option<String>;
+
     /// Deletes a blob, whole or in parts. One that is not there counts as deleted.
     async fn delete(&self, blob: &BlobId) -> Result<(), BlobError>;
 
@@ -86,6 +95,19 @@ pub trait Staging: Send {
 
     /// Gives the blob up and removes what there is of it.
     async fn discard(self: Box<Self>);
+}
+
+/// What a store is to send with a blob that is read by [`BlobStore::link`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// `Content-Type`.
+    pub content_type: String,
+    /// `Content-Disposition`.
+    pub disposition: String,
+    /// `Cache-Control`.
+    pub cache_control: String,
+    /// How long reading may begin.
+    pub valid: Duration,
 }
 
 /// What is known of the parts of a blob before the first one comes.

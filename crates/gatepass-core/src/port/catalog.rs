@@ -1,8 +1,10 @@
 use std::collections::HashSet;
+use std::pin::Pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_core::Stream;
 
 use crate::condition::Conditions;
 use crate::file_change::{ChangeRefusal, FileChange};
@@ -12,7 +14,10 @@ use crate::publication::{NewFile, Publication, Refusal};
 use crate::upload::{
     BeginRefusal, Finished, NewUpload, Upload, UploadKey, UploadRefusal, UploadStatus,
 };
-use crate::{BlobId, File, FileId, ObjectPath, Part, ProjectId, Timestamp, UploadId};
+use crate::{BlobId, File, FileId, ObjectPath, Part, ProjectId, Record, Timestamp, UploadId};
+
+/// A catalog's records, some at a time. An error ends the stream.
+pub type RecordReader = Pin<Box<dyn Stream<Item = Result<Vec<Record>, CatalogError>> + Send>>;
 
 /// Keeps what paths point to, and the settings.
 ///
@@ -148,6 +153,16 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// Forgets retired blobs whose bytes are gone.
     async fn forget_retired(&self, blobs: &[BlobId]) -> Result<(), CatalogError>;
+
+    /// Everything there is, as of one moment, without holding up anybody: projects, domains, keys,
+    /// the files of each project oldest first, uploads oldest first, retired blobs by name. Two
+    /// catalogs with the same records give them in the same order.
+    async fn export(&self) -> Result<RecordReader, CatalogError>;
+
+    /// Brings in records of an export, as they are and in their order. Of what is there already
+    /// (an id, a path, a name) nothing is changed, so that the same can be brought in again. Not
+    /// for a catalog that is served.
+    async fn import(&self, records: Vec<Record>) -> Result<(), CatalogError>;
 
     /// Whether the catalog can take changes now.
     async fn check(&self) -> Result<(), CatalogError>;

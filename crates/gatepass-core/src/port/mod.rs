@@ -10,13 +10,13 @@ mod fetch;
 mod probe;
 
 pub use blob_store::{
-    BlobError, BlobListing, BlobReader, BlobStore, CommittedBlob, Outlook, PartedBlob, Piece,
+    BlobError, BlobListing, BlobReader, BlobStore, CommittedBlob, Link, Outlook, PartedBlob, Piece,
     Staging,
 };
 pub use catalog::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, PublishError, RecordParts, RemoveError, RemoveFile, UploadError,
-    UploadPage,
+    JoinError, ListFiles, PublishError, RecordParts, RecordReader, RemoveError, RemoveFile,
+    UploadError, UploadPage,
 };
 pub use clock::Clock;
 pub use fetch::{Fetch, FetchError, Fetched, FetchedBody};

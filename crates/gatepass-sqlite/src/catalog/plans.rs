@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use gatepass_core::file_change::{Edit, FileChange};
 use gatepass_core::port::JoinError;
 use gatepass_core::upload::Origin;
-use gatepass_core::{KeyId, Part, PartMap, Payload, UploadStatus};
+use gatepass_core::{KeyId, Part, PartMap, Payload, RetiredBlob, UploadStatus};
 use gatepass_testkit::builders::{
     blob_id, domain, new_file, noise, path, project, project_id, sealed_key, time,
 };
@@ -87,6 +88,7 @@ fn no_statement_reads_a_whole_table() {
         files(&catalog).await;
         uploads(&catalog).await;
         blobs(&catalog).await;
+        transfer(&catalog).await;
         let connection = Connection::open(directory.path().join("gatepass.db")).unwrap();
         let statements = statements.lock().unwrap();
         assert!(statements.len() > 30, "the trace misses some: {statements:#?}");
@@ -210,4 +212,16 @@ async fn blobs(catalog: &SqliteCatalog) {
     let retired = catalog.retired_blobs(time(900), 9).await.unwrap();
     assert_eq!(catalog.known_blobs(&retired).await.unwrap().len(), retired.len());
     catalog.forget_retired(&retired).await.unwrap();
+}
+
+/// An export reads everything, on a connection of its own.
+async fn transfer(catalog: &SqliteCatalog) {
+    let mut reader = catalog.export().await.unwrap();
+    while let Some(batch) = reader.next().await {
+        catalog.import(batch.unwrap()).await.unwrap();
+    }
+    let retired = RetiredBlob { blob: blob_id(), at: time(1) };
+    catalog.import(vec![Record::Retired(retired)]).await.unwrap();
+    let note = SettingsChange::SetImporting(None);
+    catalog.change_settings(vec![note]).await.unwrap();
 }

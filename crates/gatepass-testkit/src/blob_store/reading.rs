@@ -86,3 +86,14 @@ pub async fn many_readers_read_one_blob(store: Store) {
         reader.unwrap();
     }
 }
+
+/// What is committed has its size, empty or large; what is not there has none.
+pub async fn the_size_of_a_blob_is_known(store: Store) {
+    for size in [0, 1, 9 << 20] {
+        let blob = put(&store, &noise(5, size)).await;
+        assert_eq!(store.size(&blob).await.unwrap(), Some(size as u64));
+        store.delete(&blob).await.unwrap();
+        assert_eq!(store.size(&blob).await.unwrap(), None);
+    }
+    assert_eq!(store.size(&blob_id()).await.unwrap(), None);
+}
