@@ -71,7 +71,7 @@ impl Client {
         url: &str,
         download: &Download,
     ) -> Result<reqwest::Response, ClientError> {
-        let mut request = self.http.get(url);
+        let mut request = self.reading.get(url);
         if let Some(key) = &download.api_key {
             request = request.header(AUTHORIZATION, format!("Bearer {}", key.expose()));
         }

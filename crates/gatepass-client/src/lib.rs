@@ -32,26 +32,40 @@ pub type OnProgress = Arc<dyn Fn(u64, Option<u64>) + Send + Sync>;
 
 /// How long a server may be silent.
 const SILENCE_MAX: Duration = Duration::from_mins(2);
+/// How often a reader lets itself be sent on.
+const REDIRECTS_MAX: usize = 3;
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// A client. Cheap to clone; connections are shared.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    /// Goes where it is sent: to the store that has a file.
+    reading: reqwest::Client,
 }
 
 impl Client {
     /// Makes a client. A rustls crypto provider must have been installed by the program.
     pub fn new() -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_MAX)
-            .read_timeout(SILENCE_MAX)
-            // A signed URL is for one place: nobody may send its bytes to another.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("gatepass-client/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(ClientError::transport)?;
-        Ok(Self { http })
+        let client = |redirects| {
+            reqwest::Client::builder()
+                .connect_timeout(CONNECT_MAX)
+                .read_timeout(SILENCE_MAX)
+                .redirect(redirects)
+                .user_agent(concat!("gatepass-client/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .map_err(ClientError::transport)
+        };
+        // A signed URL is for one place: nobody may send its bytes to another.
+        let http = client(reqwest::redirect::Policy::none())?;
+        let reading = client(reqwest::redirect::Policy::limited(REDIRECTS_MAX))?;
+        Ok(Self { http, reading })
+    }
+
+    /// The status that a URL is answered with.
+    pub async fn status(&self, url: &str) -> Result<u16, ClientError> {
+        let answer = self.http.get(url).send().await.map_err(ClientError::transport)?;
+        Ok(answer.status().as_u16())
     }
 
     /// The time that a server tells, in Unix seconds: the `Date` header of its answer.

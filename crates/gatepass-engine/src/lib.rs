@@ -16,13 +16,19 @@
 //! | make a signed URL for an app | [`signatures::create`] |
 //! | projects, domains, keys | [`admin::Admin`] |
 //! | clean up behind crashes and replacements | [`sweep::run`] |
+//! | hold the catalog against the store | [`fsck`] |
+//! | write a catalog down, and read it again | [`archive`] |
+//! | bring a catalog and its blobs into others | [`transfer`] |
 
 pub mod admin;
+pub mod archive;
 mod background;
 mod directory;
 mod engine;
 pub mod files;
+pub mod fsck;
 pub mod ingest;
+pub mod measured;
 mod random;
 pub mod receive;
 pub mod remove;
@@ -30,6 +36,7 @@ pub mod rules;
 pub mod serve;
 pub mod signatures;
 pub mod sweep;
+pub mod transfer;
 pub mod uploads;
 pub mod vault;
 

@@ -4,7 +4,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{TryStreamExt as _, stream};
 use gatepass_core::byte_range::{self, RangeSpec, Resolved};
 use gatepass_core::condition::{self, ClientTag, Conditions, Current, ReadVerdict};
-use gatepass_core::port::{BlobError, BlobReader, CatalogError};
+use gatepass_core::port::{BlobError, BlobReader, CatalogError, Link};
+use gatepass_core::safe_serving;
 use gatepass_core::{
     BlobId, ByteRange, ETag, File, FileId, Grant, ObjectPath, Operation, ProjectId,
 };
@@ -22,6 +23,8 @@ pub struct ReadRequest {
     pub if_range: Option<ClientTag>,
     /// Only what is known of the file, no bytes.
     pub head_only: bool,
+    /// Whether the reader may be sent to the store itself.
+    pub may_leave: bool,
 }
 
 /// What a reader gets.
@@ -35,6 +38,8 @@ pub enum Served {
         /// The bytes; none if only the head was asked for.
         body: Option<BlobReader>,
     },
+    /// To be read from the store itself, by [`link`].
+    Elsewhere(File),
     /// The client has this version.
     NotModified(File),
     /// The range lies outside the file.
@@ -103,10 +108,40 @@ async fn open_once(
         Some(Resolved::Part(part)) => Some(part),
         Some(Resolved::Whole) | None => None,
     };
+    if request.may_leave && !request.head_only && leaves(engine, &file) {
+        return Ok(Served::Elsewhere(file));
+    }
     let range = part.unwrap_or(ByteRange::first(file.size));
     let body =
         if request.head_only { None } else { Some(body(engine, &file, bytes, range).await?) };
     Ok(Served::Content { file, part, body })
+}
+
+/// Whether a file is read from the store itself: it is safe without the headers that a store does
+/// not send, and large enough that another request is worth it.
+fn leaves(engine: &Engine, file: &File) -> bool {
+    !file.inline
+        && file.size > engine.limits.inline_bytes_max as u64
+        && safe_serving::may_leave(&file.media.content_type)
+}
+
+/// The store's own URL of a file, with what it is to send; `None` if the store has none.
+pub fn link(engine: &Engine, file: &File, headers: LinkHeaders) -> Option<String> {
+    let LinkHeaders { content_type, disposition, cache_control } = headers;
+    let valid = engine.limits.link_lifetime;
+    let link = Link { content_type, disposition, cache_control, valid };
+    engine.ports.store.link(&file.blob, &link)
+}
+
+/// What a store is to send.
+#[derive(Debug, Clone)]
+pub struct LinkHeaders {
+    /// `Content-Type`.
+    pub content_type: String,
+    /// `Content-Disposition`.
+    pub disposition: String,
+    /// `Cache-Control`.
+    pub cache_control: String,
 }
 
 /// The file, and its bytes if the catalog keeps them and they are wanted.

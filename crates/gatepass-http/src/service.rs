@@ -33,6 +33,8 @@ pub struct App {
     pub api_host: Option<String>,
     /// Scheme and host of the delivery listener, for the console page.
     pub public_url: String,
+    /// Whether files are read from the store itself, where that is safe.
+    pub redirects: bool,
     /// Writes the metrics in Prometheus' text form.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
 }

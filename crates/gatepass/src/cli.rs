@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, config, doctor, domains, files, get, keys, projects, put, rules, serve,
-    sign, uploads,
+    backup, check, completions, config, doctor, domains, files, fsck, get, health, keys, migrate,
+    projects, put, restore, rules, serve, sign, uploads,
 };
 
 /// Self-hosted signed uploads.
@@ -51,6 +51,16 @@ pub(crate) enum Command {
     Uploads(uploads::Uploads),
     /// Look for what is wrong with an installation
     Doctor(doctor::Doctor),
+    /// Hold the catalog against the store: is each file there, and is everything known?
+    Fsck(fsck::Fsck),
+    /// Write the catalog into one file, beside a running server or without one
+    Backup(backup::Backup),
+    /// Fill an empty catalog from a backup
+    Restore(restore::Restore),
+    /// Move a catalog, and its blobs, into another catalog and store
+    Migrate(migrate::Migrate),
+    /// Ask a server of this machine whether it can take uploads; for health checks
+    Health(health::Health),
     /// Show the settings and where they come from
     #[command(subcommand)]
     Config(config::Config),

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the place that the rule names")]
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -99,9 +99,72 @@ pub(crate) fn master_key(
     Ok((text, true))
 }
 
+/// A file that is being written and has its name when it is whole. Nobody else can read it, and
+/// none that is there is replaced.
+pub(crate) struct NewFile {
+    file: BufWriter<File>,
+    partial: PathBuf,
+    path: PathBuf,
+}
+
+impl NewFile {
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        if path.exists() {
+            bail!("{} is there already: it is not replaced", path.display());
+        }
+        let mut name = path.file_name().context("this names no file")?.to_owned();
+        name.push(".partial");
+        let partial = path.with_file_name(name);
+        let mut options = OpenOptions::new();
+        let opened = options.create(true).truncate(true).write(true).mode(0o600).open(&partial);
+        let file = opened.with_context(|| format!("cannot write {}", partial.display()))?;
+        Ok(Self { file: BufWriter::new(file), partial, path: path.to_owned() })
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let failed = || format!("cannot write {}", self.partial.display());
+        self.file.write_all(bytes).with_context(failed)
+    }
+
+    /// On the disk, under its name.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        let failed = || format!("cannot write {}", self.path.display());
+        let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error);
+        file.and_then(|file| file.sync_all()).with_context(failed)?;
+        std::fs::hard_link(&self.partial, &self.path).with_context(failed)?;
+        std::fs::remove_file(&self.partial)
+            .and_then(|()| sync_parent(&self.path))
+            .with_context(failed)
+    }
+}
+
+/// Opens a file to be read line by line, none longer than so many bytes.
+pub(crate) fn read_lines(path: &Path, longest: usize) -> anyhow::Result<Lines> {
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Lines { file: BufReader::with_capacity(1 << 20, file), path: path.to_owned(), longest })
+}
+
+/// The lines of a file.
+pub(crate) struct Lines {
+    file: BufReader<File>,
+    path: PathBuf,
+    longest: usize,
+}
+
+impl Lines {
+    /// The next line with its end; nothing at the end of the file.
+    pub(crate) fn next(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        let limit = u64::try_from(self.longest).unwrap_or(u64::MAX);
+        let read = (&mut self.file).take(limit).read_until(b'\n', &mut line);
+        read.with_context(|| format!("cannot read {}", self.path.display()))?;
+        Ok((!line.is_empty()).then_some(line))
+    }
+}
+
 fn sync_parent(path: &Path) -> std::io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => Ok(()),
+        _ => File::open(".")?.sync_all(),
     }
 }

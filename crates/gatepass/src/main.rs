@@ -7,6 +7,7 @@ mod files;
 mod logging;
 mod node;
 mod output;
+mod progress;
 mod resume;
 mod settings;
 mod units;
@@ -46,6 +47,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Uploads(uploads) => runtime()?.block_on(uploads.run(json))?,
         Command::Files(files) => return runtime()?.block_on(files.run(json)),
         Command::Doctor(doctor) => return runtime()?.block_on(doctor.run(json)),
+        Command::Fsck(fsck) => return runtime()?.block_on(fsck.run(json)),
+        Command::Backup(backup) => runtime()?.block_on(backup.run(json))?,
+        Command::Restore(restore) => runtime()?.block_on(restore.run(json))?,
+        Command::Migrate(migrate) => runtime()?.block_on(migrate.run(json))?,
+        Command::Health(health) => return runtime()?.block_on(health.run(json)),
         Command::Config(config) => config.run(json)?,
         Command::Completions(completions) => completions.run(),
         Command::MediaWorker => commands::media_worker::run()?,

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use gatepass_core::safe_serving::{CONTENT_SECURITY_POLICY, disposition};
 use gatepass_core::{ByteRange, File, Visibility};
 use gatepass_engine::ProjectAccess;
-use gatepass_engine::serve::{self, ReadRequest, Served};
+use gatepass_engine::serve::{self, LinkHeaders, ReadRequest, Served};
 use gatepass_sign::{Grant, Proof};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
@@ -21,8 +21,18 @@ pub(crate) async fn respond(
     grant: &Grant,
     incoming: &Incoming,
 ) -> Result<Answer, Problem> {
-    let request = read_request(&incoming.head.method, &incoming.head.headers)?;
-    match serve::open(&app.engine, grant, &request).await? {
+    let mut request = read_request(&incoming.head.method, &incoming.head.headers)?;
+    request.may_leave = app.redirects && may_repeat(&incoming.head.headers, &request);
+    let mut served = serve::open(&app.engine, grant, &request).await?;
+    if let Served::Elsewhere(file) = &served {
+        if let Some(answer) = redirect(app, access, grant, file) {
+            return Ok(answer);
+        }
+        request.may_leave = false;
+        served = serve::open(&app.engine, grant, &request).await?;
+    }
+    match served {
+        Served::Elsewhere(_) => Err(ErrorCode::Internal.into()),
         Served::NotModified(file) => {
             let mut answer = bare(StatusCode::NOT_MODIFIED);
             validators(answer.headers_mut(), &file);
@@ -45,6 +55,41 @@ pub(crate) async fn respond(
     }
 }
 
+/// Whether a reader who is sent to the store may say there what it says here. Its conditions name
+/// versions and dates of ours, of which the store knows nothing and might take others for them. An
+/// API key must not get there at all.
+fn may_repeat(headers: &HeaderMap, request: &ReadRequest) -> bool {
+    let of_ours = [
+        header::AUTHORIZATION,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+        header::IF_RANGE,
+    ];
+    let range_is_understood = request.range.is_some() || !headers.contains_key(header::RANGE);
+    range_is_understood && !of_ours.iter().any(|name| headers.contains_key(name))
+}
+
+/// To the store, which sends what it is told. Nobody keeps the redirect: it is good for a moment.
+fn redirect(app: &App, access: &ProjectAccess, grant: &Grant, file: &File) -> Option<Answer> {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let headers = LinkHeaders {
+        content_type: file.media.content_type.clone(),
+        disposition: text(&presentation(grant, file))?,
+        cache_control: text(&cache_control(access, grant))?,
+    };
+    let url = serve::link(&app.engine, file, headers)?;
+    let mut answer = bare(StatusCode::FOUND);
+    let headers = answer.headers_mut();
+    headers.insert(header::LOCATION, HeaderValue::from_str(&url).ok()?);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    metrics::counter!("gatepass_redirects_total").increment(1);
+    Some(answer)
+}
+
 /// `Range` means something for `GET` only.
 fn read_request(method: &Method, headers: &HeaderMap) -> Result<ReadRequest, Problem> {
     let one_range = || {
@@ -57,6 +102,7 @@ fn read_request(method: &Method, headers: &HeaderMap) -> Result<ReadRequest, Pro
         range: if *method == Method::GET { one_range() } else { None },
         if_range: condition::if_range(headers)?,
         head_only: *method == Method::HEAD,
+        may_leave: false,
     })
 }
 
@@ -84,11 +130,15 @@ fn content(
     answer
 }
 
-fn safe_serving(headers: &mut HeaderMap, grant: &Grant, file: &File) {
+fn presentation(grant: &Grant, file: &File) -> HeaderValue {
     let download = grant.policy().and_then(|policy| policy.download.as_deref());
     let name = download.filter(|name| !name.is_empty()).unwrap_or(file.path.filename());
     let disposition = disposition(&file.media.content_type, download.is_some());
-    headers.insert(header::CONTENT_DISPOSITION, content_disposition::value(disposition, name));
+    content_disposition::value(disposition, name)
+}
+
+fn safe_serving(headers: &mut HeaderMap, grant: &Grant, file: &File) {
+    headers.insert(header::CONTENT_DISPOSITION, presentation(grant, file));
     insert(headers, header::CONTENT_TYPE, &file.media.content_type);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);

@@ -1,16 +1,21 @@
 //! One file for each command.
 
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod domains;
 pub(crate) mod files;
+pub(crate) mod fsck;
 pub(crate) mod get;
+pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod media_worker;
+pub(crate) mod migrate;
 pub(crate) mod projects;
 pub(crate) mod put;
+pub(crate) mod restore;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod sign;

@@ -127,6 +127,7 @@ async fn app(settings: &Settings, node: &Node, public_url: &str) -> anyhow::Resu
         engine,
         api_host: settings.api_host.clone(),
         public_url: public_url.to_owned(),
+        redirects: settings.redirects,
         metrics: Box::new(move || recorder.render()),
     }))
 }

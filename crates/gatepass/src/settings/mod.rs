@@ -15,7 +15,7 @@ use gatepass_postgres::Options;
 use gatepass_s3::S3Location;
 use gatepass_sign::Secret;
 
-pub(crate) use gather::{Flags, Raw};
+pub(crate) use gather::{Flags, Raw, Source};
 
 use crate::units;
 
@@ -52,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) limits: gatepass_core::limits::Limits,
     pub(crate) ingest: Ingest,
     pub(crate) store: StoreAt,
+    pub(crate) redirects: bool,
     pub(crate) keep_free: u64,
     pub(crate) transport: gatepass_http::transport::Limits,
     pub(crate) json_logs: bool,
@@ -72,6 +73,7 @@ impl Settings {
     pub(crate) fn resolve(raw: &[Raw]) -> anyhow::Result<Self> {
         let values = Values(raw);
         let connections = values.parsed("catalog-connections", number)?;
+        let store = values.parsed("store", store)?;
         let stall = values.parsed("stall-timeout", units::parse_duration)?;
         Ok(Self {
             catalog: values.parsed("catalog", |text| catalog(text, connections))?,
@@ -95,6 +97,7 @@ impl Settings {
                 ingest_bytes_max: values.parsed("ingest-max-size", units::parse_size)?,
                 ingests_max: values.parsed("max-ingests", number)?,
                 upload_keep: values.parsed("upload-lifetime", units::parse_duration)?,
+                retired_blob_keep: values.parsed("keep-deleted", units::parse_duration)?,
                 ..gatepass_core::limits::Limits::default()
             },
             ingest: Ingest {
@@ -111,7 +114,8 @@ impl Settings {
                     total: values.parsed("ingest-timeout", units::parse_duration)?,
                 },
             },
-            store: values.parsed("store", store)?,
+            redirects: values.parsed("delivery", |text| delivery(text, &store))?,
+            store,
             keep_free: values.parsed("keep-free", units::parse_size)?,
             transport: gatepass_http::transport::Limits {
                 first_byte: values.parsed("first-byte-timeout", units::parse_duration)?,
@@ -220,6 +224,16 @@ fn store(text: &str) -> anyhow::Result<StoreAt> {
     }
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|n| std::env::var(n).ok());
     Ok(StoreAt::S3(Box::new(S3Location::parse(text, region.as_deref())?)))
+}
+
+/// Whether readers are sent to the store.
+fn delivery(text: &str, store: &StoreAt) -> anyhow::Result<bool> {
+    match (text, store) {
+        ("proxy", _) => Ok(false),
+        ("redirect", StoreAt::S3(_)) => Ok(true),
+        ("redirect", StoreAt::Data) => bail!("only an s3:// store can be read from directly"),
+        _ => bail!("expected proxy or redirect"),
+    }
 }
 
 fn boolean(text: &str) -> anyhow::Result<bool> {

@@ -89,6 +89,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Some("file:"),
         "Where the blobs are; `file:` is the data directory, `s3://BUCKET/PREFIX?endpoint=URL&region=NAME` a bucket (docs/scaling.md)",
     )),
+    setting(
+        "delivery",
+        "WAY",
+        Some("proxy"),
+        "`proxy` sends all bytes itself; `redirect` sends readers of large images, videos and sound to the bucket (docs/delivery.md)",
+    ),
     of_data(setting(
         "master-key-file",
         "FILE",
@@ -126,6 +132,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "TIME",
         Some("24h"),
         "How long an unfinished upload is kept after its last byte",
+    ),
+    setting(
+        "keep-deleted",
+        "TIME",
+        Some("10m"),
+        "How long the bytes of a file that was replaced or deleted are kept: for readers, and for backups of the catalog that still have it",
     ),
     setting("ingest-max-size", "SIZE", Some("50GiB"), "Largest file that is fetched from a URL"),
     setting(

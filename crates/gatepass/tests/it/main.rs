@@ -16,9 +16,11 @@ mod errors;
 mod files;
 mod ingest;
 mod media;
+mod moving;
 mod process;
 mod proxies;
 mod readme;
+mod redirect;
 mod routes;
 mod rules;
 #[allow(dead_code, reason = "shared with the proof, which uses more of it")]

@@ -154,6 +154,13 @@ impl Start {
         self
     }
 
+    /// With its store's URL changed.
+    pub(crate) fn with_store(self, change: impl Fn(&str) -> String) -> Self {
+        let mut arguments = self.command.get_args().skip_while(|flag| *flag != "--store").skip(1);
+        let store = change(arguments.next().unwrap().to_str().unwrap());
+        self.replace("--store", &store)
+    }
+
     /// So that small versions are kept by the catalog, and larger ones by the store.
     pub(crate) fn for_proof(self) -> Self {
         self.variable("GATEPASS_LOG_LEVEL", "info").variable("GATEPASS_INLINE_SIZE", "4KiB")

@@ -9,6 +9,7 @@
     reason = "these are tests"
 )]
 
+mod moving;
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
 mod support;
