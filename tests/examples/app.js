@@ -1,7 +1,7 @@
 // Starts what a block of commands on a page starts, as somebody does who follows the page.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { freePort } from "../browser/free-port.js";
 
 /** Runs commands in a folder until they answer, on a free port if no `url` is given; `{url, stop, said}`. */
 export async function start(commands, cwd, env, { url, patience = 500_000 } = {}) {
@@ -36,16 +36,3 @@ export async function start(commands, cwd, env, { url, patience = 500_000 } = {}
 }
 
 const answers = (url) => fetch(url).then((answer) => answer.ok, () => false);
-
-/** Below the ports that the system gives to connections, so that none of these takes it meanwhile. */
-export async function freePort() {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const probe = createServer().listen(port, "127.0.0.1");
-    const free = await once(probe, "listening").then(() => true, () => false);
-    if (!free) continue;
-    probe.close();
-    await once(probe, "close");
-    return port;
-  }
-}

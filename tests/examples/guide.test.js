@@ -9,8 +9,9 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { launchChromium } from "../browser/chromium.js";
+import { freePort } from "../browser/free-port.js";
 import { codes } from "../docs/snippets.js";
-import { freePort, start } from "./app.js";
+import { start } from "./app.js";
 import { uploads } from "./drive.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
