@@ -4,18 +4,24 @@ use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
 
-/// What a connection's stream has to know of its requests.
+/// What the stream of a connection and its requests tell one another.
 #[derive(Default)]
 pub(super) struct Connection {
     in_request: AtomicBool,
+    /// There was a request.
+    has_asked: AtomicBool,
     /// What comes now belongs to a body that nobody reads.
     is_over: AtomicBool,
-    reader: AtomicWaker,
+    /// Bytes came that are no request yet.
+    in_head: AtomicBool,
+    /// Bytes of an answer are left that the system has not taken.
+    is_sending: AtomicBool,
+    /// Who talks to the client.
+    talk: AtomicWaker,
 }
 
 impl Connection {
-    /// Whether a request is being answered. While one is, its body has its own clock; between
-    /// two, the connection is idle.
+    /// Whether a request is being answered. While one is, its body has its own clock.
     pub(super) fn in_request(&self) -> bool {
         self.in_request.load(Ordering::Acquire)
     }
@@ -25,9 +31,34 @@ impl Connection {
         self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Has the reader look again when the request is over: from then on it is idle.
-    pub(super) fn wake_when_idle(&self, waker: &Waker) {
-        self.reader.register(waker);
+    /// Notes whether bytes have come that are no request yet.
+    pub(super) fn set_in_head(&self, in_head: bool) {
+        self.in_head.store(in_head, Ordering::Relaxed);
+    }
+
+    /// Notes whether bytes are left that the system has not taken.
+    pub(super) fn set_sending(&self, sending: bool) {
+        self.is_sending.store(sending, Ordering::Relaxed);
+    }
+
+    /// Whether there was a request.
+    pub(super) fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request was answered and another one may come.
+    pub(super) fn is_between(&self) -> bool {
+        self.has_asked() && !self.in_request() && !self.is_over()
+    }
+
+    /// Whether nothing is being asked or answered. What came already of a request after an
+    /// answered one does not count: it can be handed on. A request that ends later wakes `talk`.
+    pub(super) fn is_silent(&self, talk: &Waker) -> bool {
+        if self.in_request() {
+            self.talk.register(talk);
+        }
+        let is_waiting = !self.has_asked() && !self.in_head.load(Ordering::Relaxed);
+        (is_waiting || self.is_between()) && !self.is_sending.load(Ordering::Relaxed)
     }
 }
 
@@ -41,6 +72,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(super) fn begin(connection: &Arc<Connection>) -> Arc<Self> {
         connection.in_request.store(true, Ordering::Relaxed);
+        connection.has_asked.store(true, Ordering::Relaxed);
         let body_ended = AtomicBool::new(false);
         Arc::new(Self { connection: Arc::clone(connection), body_ended })
     }
@@ -62,6 +94,6 @@ impl Drop for Exchange {
             self.connection.is_over.store(true, Ordering::Relaxed);
         }
         self.connection.in_request.store(false, Ordering::Release);
-        self.connection.reader.wake();
+        self.connection.talk.wake();
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -15,42 +16,50 @@ use super::exchange::Connection;
 const HEAD_TOO_LARGE: &[u8] =
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// A stream that gives up when its peer is silent for too long, or sends a head without end.
+/// A stream that gives up when its peer sends a head without end, or takes nothing of an answer.
 ///
-/// hyper has one bound for the time before a head is there. Here the silence before the first
-/// byte, the silence between requests and the time of a head that has begun have one each, and so
-/// has a peer that takes nothing of the answer.
+/// hyper's clock for heads runs from the end of the request before. This one runs from the first
+/// byte of the head on: the silence before it has a limit of its own.
 pub(super) struct TimedIo<S> {
     stream: S,
+    /// What was read of the stream already.
+    unread: Bytes,
     connection: Arc<Connection>,
-    silence: Deadline,
     head: Deadline,
     write_stall: Deadline,
     head_time: Duration,
-    first_byte: Duration,
-    idle: Duration,
     write_limit: Duration,
     head_limit: usize,
     head_bytes: usize,
-    seen_bytes: bool,
 }
 
 impl<S> TimedIo<S> {
-    pub(super) fn new(stream: S, connection: Arc<Connection>, limits: &Limits) -> Self {
+    pub(super) fn new(
+        stream: S,
+        unread: Bytes,
+        connection: Arc<Connection>,
+        limits: &Limits,
+    ) -> Self {
         Self {
             stream,
+            unread,
             connection,
-            silence: Deadline::default(),
             head: Deadline::default(),
             write_stall: Deadline::default(),
             head_time: limits.head,
-            first_byte: limits.first_byte,
-            idle: limits.idle,
             write_limit: limits.write_stall,
             head_limit: limits.head_bytes,
             head_bytes: 0,
-            seen_bytes: false,
         }
+    }
+
+    pub(super) fn into_stream(self) -> S {
+        self.stream
+    }
+
+    fn set_head_bytes(&mut self, count: usize) {
+        self.head_bytes = count;
+        self.connection.set_in_head(count > 0);
     }
 
     fn poll_write_stall<T>(
@@ -67,6 +76,21 @@ impl<S> TimedIo<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> TimedIo<S> {
+    fn poll_receive(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let length = self.unread.len().min(buffer.remaining());
+        buffer.put_slice(&self.unread.split_to(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -74,10 +98,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedIo<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let in_request = this.connection.in_request();
-        if in_request {
-            this.head_bytes = 0;
+        if this.connection.in_request() {
+            this.set_head_bytes(0);
             this.head.disarm();
+        } else if this.connection.is_between() {
+            // The next head is for whoever talks next. Nothing has to wake this one.
+            return Poll::Pending;
         } else if this.head_bytes > 0 && this.head.poll(context, this.head_time).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         } else if this.head_bytes > this.head_limit {
@@ -88,24 +114,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedIo<S> {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         let before = buffer.filled().len();
-        let result = Pin::new(&mut this.stream).poll_read(context, buffer);
-        if result.is_ready() {
-            this.silence.disarm();
-            this.seen_bytes = true;
-            this.head_bytes += buffer.filled().len() - before;
-            return result;
-        }
-        if in_request {
-            this.silence.disarm();
-            this.connection.wake_when_idle(context.waker());
-            // It may have ended in between.
-            if this.connection.in_request() {
-                return Poll::Pending;
-            }
-        }
-        let limit = if this.seen_bytes { this.idle } else { this.first_byte };
-        ready!(this.silence.poll(context, limit));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        ready!(this.poll_receive(context, buffer))?;
+        this.set_head_bytes(this.head_bytes + buffer.filled().len() - before);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -115,6 +126,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.connection.set_sending(true);
         let progress = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.poll_write_stall(context, progress)
     }
@@ -124,6 +136,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.connection.set_sending(true);
         let progress = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.poll_write_stall(context, progress)
     }
@@ -134,6 +147,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_flush(context);
+        // hyper flushes once it has written everything.
+        self.connection.set_sending(!matches!(progress, Poll::Ready(Ok(()))));
         self.poll_write_stall(context, progress)
     }
 

@@ -1,35 +1,25 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use http::{HeaderValue, Request, StatusCode, header};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http::Request;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::exchange::{Connection, Exchange};
-use super::io::TimedIo;
+use super::conversation::converse;
 use super::quota::{Place, Quota};
 use super::{Limits, RequestBody};
-use crate::answer::{Answer, bare};
+use crate::answer::Answer;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4_096;
 /// Pause after the system refused a connection for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Bytes that are read at once. Large reads keep the cost of a big upload low; a connection that
-/// trickles never grows that far.
-const READ_BUFFER_BYTES: usize = 512 * 1024;
 
 /// A bound address.
 #[derive(Debug)]
@@ -95,7 +85,8 @@ pub async fn serve<S: Service>(
     }
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+/// Returns when the service has to stop.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that nobody can ask to stop any more: that is a stop.
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
@@ -138,76 +129,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionRefused
     )
-}
-
-async fn converse<S: Service>(
-    stream: TcpStream,
-    limits: Arc<Limits>,
-    service: Arc<S>,
-    mut stop: watch::Receiver<bool>,
-) {
-    // Head and body leave at once; waiting for more to send would cost 40 ms.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let state = Arc::new(Connection::default());
-    let io = TokioIo::new(TimedIo::new(stream, Arc::clone(&state), &limits));
-    let for_requests = Arc::clone(&limits);
-    let handler = service_fn(move |request: Request<Incoming>| {
-        let exchange = Exchange::begin(&state);
-        let service = Arc::clone(&service);
-        let limits = Arc::clone(&for_requests);
-        async move {
-            Ok::<_, std::convert::Infallible>(answer(&*service, request, exchange, &limits).await)
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_headers(limits.headers)
-        .max_buf_size(READ_BUFFER_BYTES)
-        .serve_connection(io, handler);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended early");
-    }
-}
-
-/// Runs the service. A panic costs its request only; an answer that came before the whole body
-/// was read ends the connection, for the rest is not worth reading.
-async fn answer<S: Service>(
-    service: &S,
-    request: Request<Incoming>,
-    exchange: Arc<Exchange>,
-    limits: &Limits,
-) -> Answer {
-    if head_bytes(&request) > limits.head_bytes {
-        return bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    }
-    let request = request.map(|body| RequestBody::new(body, Arc::clone(&exchange), limits));
-    let outcome = AssertUnwindSafe(service.respond(request)).catch_unwind().await;
-    let mut answer = outcome.unwrap_or_else(|_| {
-        metrics::counter!("gatepass_panics_total").increment(1);
-        service.respond_to_panic()
-    });
-    if !exchange.body_ended() {
-        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    answer.body_mut().hold(exchange);
-    answer
-}
-
-fn head_bytes(request: &Request<Incoming>) -> usize {
-    let headers = request.headers().iter();
-    let of_headers: usize =
-        headers.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    of_headers + target
 }

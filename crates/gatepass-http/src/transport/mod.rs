@@ -4,9 +4,9 @@
 //!
 //! | what a client does | what ends it |
 //! |---|---|
-//! | connects and sends nothing | [`Limits::first_byte`], by [`TimedIo`](io) |
-//! | sends a head byte by byte | [`Limits::head`], by hyper |
-//! | keeps an idle connection | [`Limits::idle`], by [`TimedIo`](io) |
+//! | connects and sends nothing | [`Limits::first_byte`], by [`converse`](conversation) |
+//! | sends a head byte by byte | [`Limits::head`], by [`TimedIo`](io) |
+//! | keeps an idle connection | [`Limits::idle`], by [`converse`](conversation) |
 //! | stops in the middle of a body | [`Limits::body_stall`], by [`RequestBody`]: 408 |
 //! | does not read the answer | [`Limits::write_stall`], by [`TimedIo`](io) |
 //! | sends a huge head | [`Limits::head_bytes`], [`Limits::headers`]: 431, 414 |
@@ -17,6 +17,7 @@
 //! anyway.
 
 mod body;
+mod conversation;
 mod exchange;
 mod io;
 mod limits;

@@ -1,0 +1,170 @@
+//! One connection, from silence to silence.
+//!
+//! Most connections say nothing at most times. Such a one is a socket and a clock: what HTTP needs,
+//! with its buffers, is made when bytes are there, and given back once the answer is out.
+
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::{HeaderValue, Request, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::exchange::{Connection, Exchange};
+use super::io::{TimedIo, deadline};
+use super::listen::{Service, stopped};
+use super::{Limits, RequestBody};
+use crate::answer::{Answer, bare};
+
+/// Bytes that are read at once. Large reads keep the cost of a big upload low; a connection that
+/// trickles never grows that far.
+const READ_BUFFER_BYTES: usize = 512 * 1024;
+
+/// A client's end of a connection.
+struct Line {
+    stream: TcpStream,
+    /// What was read of it already.
+    unread: Bytes,
+    /// When it is given up if it says nothing.
+    silent_until: Instant,
+}
+
+/// How a spell of talking ends.
+enum Ending {
+    /// Nothing is being asked or answered.
+    Silent,
+    /// The connection is done with.
+    Closed(hyper::Result<()>),
+    /// The service has to stop.
+    Stopping,
+}
+
+/// Waits for the client to speak and talks with it, in turns, until the connection ends.
+pub(super) async fn converse<S: Service>(
+    stream: TcpStream,
+    limits: Arc<Limits>,
+    service: Arc<S>,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Head and body leave at once; waiting for more to send would cost 40 ms.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let mut stopping = pin!(stopped(&mut stop));
+    let silent_until = deadline(limits.first_byte);
+    let mut line = Line { stream, unread: Bytes::new(), silent_until };
+    loop {
+        if line.unread.is_empty() {
+            let spoke = tokio::select! {
+                spoke = timeout_at(line.silent_until, line.stream.readable()) => spoke,
+                () = stopping.as_mut() => return,
+            };
+            if !matches!(spoke, Ok(Ok(()))) {
+                return;
+            }
+        }
+        // In a box of its own, so that nothing of it is left when it is over.
+        let talk = Box::pin(talk(line, &limits, &service, stopping.as_mut()));
+        let Some(silent) = talk.await else { return };
+        line = silent;
+    }
+}
+
+/// Speaks HTTP until nothing is being asked or answered; `None` if the connection has ended.
+async fn talk<S: Service>(
+    line: Line,
+    limits: &Arc<Limits>,
+    service: &Arc<S>,
+    mut stopping: Pin<&mut impl Future<Output = ()>>,
+) -> Option<Line> {
+    let Line { stream, unread, silent_until } = line;
+    let state = Arc::new(Connection::default());
+    let io = TimedIo::new(stream, unread, Arc::clone(&state), limits);
+    let exchanges = Arc::clone(&state);
+    let (service, for_requests) = (Arc::clone(service), Arc::clone(limits));
+    let handler = service_fn(move |request: Request<Incoming>| {
+        let exchange = Exchange::begin(&exchanges);
+        let service = Arc::clone(&service);
+        let limits = Arc::clone(&for_requests);
+        async move {
+            Ok::<_, std::convert::Infallible>(answer(&*service, request, exchange, &limits).await)
+        }
+    });
+    let mut http = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_headers(limits.headers)
+        .max_buf_size(READ_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(io), handler);
+    let ending = poll_fn(|context| {
+        if let Poll::Ready(ended) = http.poll_unpin(context) {
+            return Poll::Ready(Ending::Closed(ended));
+        }
+        if state.is_silent(context.waker()) {
+            return Poll::Ready(Ending::Silent);
+        }
+        stopping.as_mut().poll(context).map(|()| Ending::Stopping)
+    });
+    let ended = match ending.await {
+        Ending::Silent => {
+            let parts = http.into_parts();
+            let stream = parts.io.into_inner().into_stream();
+            // An empty one would keep its buffer.
+            let unread = if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf };
+            // A new socket counts as readable until it has been tried.
+            let silent_until = if state.has_asked() { deadline(limits.idle) } else { silent_until };
+            return Some(Line { stream, unread, silent_until });
+        }
+        Ending::Closed(ended) => ended,
+        Ending::Stopping => {
+            Pin::new(&mut http).graceful_shutdown();
+            // By reference: moved, it would have a second place in this future.
+            (&mut http).await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended early");
+    }
+    None
+}
+
+/// Runs the service. A panic costs its request only; an answer that came before the whole body
+/// was read ends the connection, for the rest is not worth reading.
+async fn answer<S: Service>(
+    service: &S,
+    request: Request<Incoming>,
+    exchange: Arc<Exchange>,
+    limits: &Limits,
+) -> Answer {
+    if head_bytes(&request) > limits.head_bytes {
+        return bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let request = request.map(|body| RequestBody::new(body, Arc::clone(&exchange), limits));
+    let outcome = AssertUnwindSafe(service.respond(request)).catch_unwind().await;
+    let mut answer = outcome.unwrap_or_else(|_| {
+        metrics::counter!("gatepass_panics_total").increment(1);
+        service.respond_to_panic()
+    });
+    if !exchange.body_ended() {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer.body_mut().hold(exchange);
+    answer
+}
+
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    let headers = request.headers().iter();
+    let of_headers: usize =
+        headers.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    of_headers + target
+}
