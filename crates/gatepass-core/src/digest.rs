@@ -97,6 +97,12 @@ impl Digests {
 /// ```
 pub struct ContentHasher {
     crc64: Crc,
+    /// In a box: most uploads ask for none, and each keeps its hasher for as long as it takes.
+    asked: Option<Box<Asked>>,
+}
+
+/// What somebody asked for.
+struct Asked {
     sha256: Option<Sha256>,
     sha512: Option<Sha512>,
     md5: Option<Md5>,
@@ -106,17 +112,35 @@ impl ContentHasher {
     /// Computes CRC-64/NVME and the digests that are expected. SHA-256 costs about as much as all
     /// the rest of an upload, so it runs only where somebody asks.
     pub fn new(expected: &ExpectedDigests) -> Self {
-        Self {
-            crc64: Crc::new(CrcAlgorithm::Crc64Nvme),
+        let is_asked = *expected != ExpectedDigests::default();
+        let asked = is_asked.then(|| Asked {
             sha256: expected.sha256.map(|_| Sha256::new()),
             sha512: expected.sha512.map(|_| Sha512::new()),
             md5: expected.md5.map(|_| Md5::new()),
-        }
+        });
+        Self { crc64: Crc::new(CrcAlgorithm::Crc64Nvme), asked: asked.map(Box::new) }
     }
 
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.crc64.update(bytes);
+        if let Some(asked) = &mut self.asked {
+            asked.update(bytes);
+        }
+    }
+
+    /// The digests of everything that passed by.
+    pub fn finish(self) -> Digests {
+        let crc64 = self.crc64.finalize();
+        match self.asked {
+            Some(asked) => asked.finish(crc64),
+            None => Digests { crc64, sha256: None, sha512: None, md5: None },
+        }
+    }
+}
+
+impl Asked {
+    fn update(&mut self, bytes: &[u8]) {
         if let Some(hash) = &mut self.sha256 {
             hash.update(bytes);
         }
@@ -128,10 +152,9 @@ impl ContentHasher {
         }
     }
 
-    /// The digests of everything that passed by.
-    pub fn finish(self) -> Digests {
+    fn finish(self, crc64: u64) -> Digests {
         Digests {
-            crc64: self.crc64.finalize(),
+            crc64,
             sha256: self.sha256.map(|hash| hash.finalize().into()),
             sha512: self.sha512.map(|hash| hash.finalize().into()),
             md5: self.md5.map(|hash| hash.finalize().into()),

@@ -31,9 +31,12 @@ use crate::store::{blob_error, off_thread, unlink};
 const QUEUE_BYTES_MAX: usize = 4 << 20;
 /// What a piece takes beside its bytes: a client may send them one by one.
 const PIECE_BYTES: usize = 64;
-/// Bytes that may wait before a job starts, unless the end comes first. A client that trickles
-/// makes the server hold this much at most.
+/// Bytes that may wait before a job starts, unless the end comes first.
 const START_BYTES: usize = 16 << 10;
+/// The same for a client that trickles: one of thousands, which make the server hold so much each.
+const START_BYTES_OF_SLOW: usize = 4 << 10;
+/// Who sends so little at once trickles. A fast client's first and last piece may be as small.
+const SLOW_PIECE_BYTES: usize = 4 << 10;
 /// Bytes gathered into one write.
 const GATHER_BYTES: usize = 1 << 20;
 /// Bytes after which the system is told to begin writing them to the disk, so that the sync at the
@@ -159,8 +162,9 @@ impl Staging for DiskStaging {
         let start = {
             let mut state = self.shared.state();
             state.queued_bytes += cost(&bytes);
+            let is_slow = bytes.len() < SLOW_PIECE_BYTES;
             state.queue.push_back(bytes);
-            state.queued_bytes > START_BYTES
+            state.queued_bytes > if is_slow { START_BYTES_OF_SLOW } else { START_BYTES }
         };
         if start {
             start_job(&self.shared);

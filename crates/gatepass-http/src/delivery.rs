@@ -33,7 +33,7 @@ pub(crate) async fn respond(app: &App, incoming: Incoming) -> Answer {
         Err(problem) => return open(problem_answer(&incoming.context, &problem)),
     };
     if app.api_host.as_deref().is_some_and(|api| api.eq_ignore_ascii_case(&host)) {
-        return api::respond(app, incoming, api::Exposure::Public).await;
+        return Box::pin(api::respond(app, incoming, api::Exposure::Public)).await;
     }
     if incoming.head.method == Method::OPTIONS {
         return open(cors::preflight(&incoming.head.headers));
@@ -154,16 +154,17 @@ async fn dispatch(
     grant: &Grant,
     incoming: Incoming,
 ) -> Result<Answer, Problem> {
+    // Each in a box: a slow upload needs no room for what others have to remember.
     match grant.operation() {
-        Operation::Read => read::respond(app, access, grant, &incoming).await,
+        Operation::Read => Box::pin(read::respond(app, access, grant, &incoming)).await,
         Operation::Upload if incoming.head.method != Method::PUT => Err(method_not_allowed()),
         Operation::Upload if incoming.head.headers.contains_key(header::CONTENT_RANGE) => {
-            chunk::respond(app, access, grant, incoming).await
+            Box::pin(chunk::respond(app, access, grant, incoming)).await
         }
-        Operation::Upload => put::respond(app, access, grant, incoming).await,
-        Operation::UploadStatus => upload::state(app, access, grant, &incoming).await,
-        Operation::UploadAbort => upload::abort(app, grant).await,
-        Operation::Remove => remove::respond(app, grant, &incoming).await,
+        Operation::Upload => Box::pin(put::respond(app, access, grant, incoming)).await,
+        Operation::UploadStatus => Box::pin(upload::state(app, access, grant, &incoming)).await,
+        Operation::UploadAbort => Box::pin(upload::abort(app, grant)).await,
+        Operation::Remove => Box::pin(remove::respond(app, grant, &incoming)).await,
     }
 }
 

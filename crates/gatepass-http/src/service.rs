@@ -58,8 +58,12 @@ impl transport::Service for Endpoint {
     }
 }
 
-/// A request after its head was read.
-pub(crate) struct Incoming {
+/// A request after its head was read. In a box: each asynchronous function that it is handed on to
+/// would have room for it twice, for as long as the body takes.
+pub(crate) type Incoming = Box<ReadRequest>;
+
+/// What is in the box.
+pub(crate) struct ReadRequest {
     pub(crate) head: http::request::Parts,
     pub(crate) body: RequestBody,
     pub(crate) context: Context,
@@ -69,10 +73,12 @@ impl App {
     /// Answers a request. This never fails: a fault becomes an answer too.
     async fn respond(&self, listener: Listener, request: Request<RequestBody>) -> Answer {
         let begun = Instant::now();
-        let (head, body) = request.into_parts();
-        let line = RequestLine::of(&head);
+        let line = RequestLine::of(&request);
         let request_id = new_request_id();
-        let mut answer = self.route(listener, head, body, &request_id).await;
+        let mut answer = match read(request, &request_id) {
+            Ok(incoming) => self.route(listener, incoming).await,
+            Err(answer) => answer,
+        };
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             answer.headers_mut().insert(X_REQUEST_ID, value);
         }
@@ -80,24 +86,22 @@ impl App {
         answer
     }
 
-    async fn route(
-        &self,
-        listener: Listener,
-        head: http::request::Parts,
-        body: RequestBody,
-        request_id: &str,
-    ) -> Answer {
-        let Ok(version) = Version::of(&head.headers) else {
-            let context = Context::unknown(Version::default(), request_id);
-            return problem_answer(&context, &ErrorCode::VersionUnknown.into());
-        };
-        let context = Context::unknown(version, request_id);
-        let incoming = Incoming { head, body, context };
+    async fn route(&self, listener: Listener, incoming: Incoming) -> Answer {
         match listener {
             Listener::Delivery => delivery::respond(self, incoming).await,
-            Listener::Api => api::respond(self, incoming, api::Exposure::Private).await,
+            Listener::Api => Box::pin(api::respond(self, incoming, api::Exposure::Private)).await,
         }
     }
+}
+
+fn read(request: Request<RequestBody>, request_id: &str) -> Result<Incoming, Answer> {
+    let (head, body) = request.into_parts();
+    let Ok(version) = Version::of(&head.headers) else {
+        let context = Context::unknown(Version::default(), request_id);
+        return Err(problem_answer(&context, &ErrorCode::VersionUnknown.into()));
+    };
+    let context = Context::unknown(version, request_id);
+    Ok(Box::new(ReadRequest { head, body, context }))
 }
 
 impl Context {
@@ -124,11 +128,12 @@ struct RequestLine {
 }
 
 impl RequestLine {
-    fn of(head: &http::request::Parts) -> Self {
-        let signed = head.uri.query().and_then(|query| query.split_once("signature="));
+    fn of<B>(request: &Request<B>) -> Self {
+        let uri = request.uri();
+        let signed = uri.query().and_then(|query| query.split_once("signature="));
         Self {
-            method: head.method.clone(),
-            path: head.uri.path().to_owned(),
+            method: request.method().clone(),
+            path: uri.path().to_owned(),
             signature_hash: signed.map(|(_, signature)| short_hash(signature)),
         }
     }

@@ -53,7 +53,8 @@ pub async fn part(
     admit(engine, grant, grant.policy(), &chunk)?;
     let declared_type = chunk.declared_type.as_deref();
     let outlook = Outlook { total: chunk.total, first: chunk.range };
-    let upload = join(engine, grant, outlook, declared_type).await?;
+    // In a box, so that nothing is kept of it while bytes trickle in.
+    let upload = Box::pin(join(engine, grant, outlook, declared_type)).await?;
     let admission = admit(engine, grant, upload.policy.as_ref(), &chunk)?;
     check(engine, &upload, &chunk, &conditions).await?;
     let attempt = begin(engine, &upload, &chunk).await?;
@@ -166,7 +167,9 @@ async fn receive(
             }
             (Segment::Missing(_), None) => return Err(ReceiveError::Interrupted),
             (Segment::Recorded(range), _) => {
-                segment::compare(engine, upload, range, &mut incoming).await.map_err(|error| {
+                // In a box: a repeat is rare, and remembers a lot.
+                let compared = Box::pin(segment::compare(engine, upload, range, &mut incoming));
+                compared.await.map_err(|error| {
                     match error {
                         // New content under a used URL is never dropped silently.
                         ReceiveError::Upload(UploadRefusal::PartConflict)

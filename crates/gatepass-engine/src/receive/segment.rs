@@ -21,13 +21,13 @@ pub(super) struct Incoming<'a, B> {
     rest: Bytes,
     attempt: Option<&'a Attempt>,
     /// Computes the digests of the whole body, where its sender named some.
-    hasher: Option<(ContentHasher, ExpectedDigests)>,
+    hasher: Option<Box<(ContentHasher, ExpectedDigests)>>,
 }
 
 impl<'a, B: Body> Incoming<'a, B> {
     pub(super) fn new(body: B, attempt: Option<&'a Attempt>, expected: &ExpectedDigests) -> Self {
         let asked = *expected != ExpectedDigests::default();
-        let hasher = asked.then(|| (ContentHasher::new(expected), expected.clone()));
+        let hasher = asked.then(|| Box::new((ContentHasher::new(expected), expected.clone())));
         Self { body, rest: Bytes::new(), attempt, hasher }
     }
 
@@ -39,8 +39,8 @@ impl<'a, B: Body> Incoming<'a, B> {
         }
         let length = usize::try_from(max).unwrap_or(usize::MAX).min(self.rest.len());
         let piece = self.rest.split_to(length);
-        if let Some((hasher, _)) = &mut self.hasher {
-            hasher.update(&piece);
+        if let Some(digests) = &mut self.hasher {
+            digests.0.update(&piece);
         }
         Ok(Some(piece))
     }
@@ -76,7 +76,8 @@ impl<'a, B: Body> Incoming<'a, B> {
     }
 
     pub(super) fn check_digests(&mut self) -> Result<(), ReceiveError> {
-        let Some((hasher, expected)) = self.hasher.take() else { return Ok(()) };
+        let Some(digests) = self.hasher.take() else { return Ok(()) };
+        let (hasher, expected) = *digests;
         if hasher.finish().satisfy(&expected) {
             Ok(())
         } else {

@@ -10,7 +10,7 @@ use super::put::{facts, file_answer};
 use super::upload::receiving_answer;
 use crate::answer::{Answer, Context};
 use crate::problem::{ErrorCode, Problem};
-use crate::service::{App, Incoming};
+use crate::service::{App, Incoming, ReadRequest};
 use crate::wire::content_range::{self, ContentRange, Span};
 use crate::wire::{condition, single};
 
@@ -26,7 +26,7 @@ pub(crate) async fn respond(
     let progress = match content_range::parse(value)? {
         ContentRange::Question { total } => {
             require_no_body(&incoming)?;
-            uploads::state(&app.engine, grant, total).await?
+            Box::pin(uploads::state(&app.engine, grant, total)).await?
         }
         ContentRange::Bytes(span) => receive(app, grant, span, incoming).await?,
     };
@@ -39,12 +39,14 @@ async fn receive(
     span: Span,
     incoming: Incoming,
 ) -> Result<Progress, Problem> {
-    let Incoming { head, body, .. } = incoming;
+    let ReadRequest { head, body, .. } = *incoming;
     require_no_repr_digest(&head.headers)?;
     let UploadFacts { declared_size, declared_type, digests } = facts(&head.headers, head.version)?;
     let range = span.range(declared_size)?;
     let chunk = Chunk { range, total: span.total, declared_type, digests };
     let conditions = condition::conditions(&head.headers)?;
+    // The body may take hours; the buffer that the head was read into would be held as long.
+    drop(head);
     let progress = receive::part(&app.engine, grant, chunk, conditions, body).await?;
     metrics::counter!("gatepass_received_bytes_total").increment(range.length());
     Ok(progress)

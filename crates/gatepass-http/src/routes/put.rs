@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::answer::{self, Answer, Context, file_json, file_links, object_json};
 use crate::problem::{ErrorCode, Problem};
-use crate::service::{App, Incoming};
+use crate::service::{App, Incoming, ReadRequest};
 use crate::wire::{condition, digest};
 
 const GATEPASS_RECEIPT: HeaderName = HeaderName::from_static("gatepass-receipt");
@@ -22,7 +22,7 @@ pub(crate) async fn respond(
     grant: &Grant,
     incoming: Incoming,
 ) -> Result<Answer, Problem> {
-    let Incoming { head, body, context } = incoming;
+    let ReadRequest { head, body, context } = *incoming;
     if matches!(grant.proof(), Proof::Upload(_)) {
         return Err(Problem::new(ErrorCode::ContentRangeInvalid)
             .field("content-range")
@@ -30,6 +30,8 @@ pub(crate) async fn respond(
     }
     let facts = facts(&head.headers, head.version)?;
     let conditions = condition::conditions(&head.headers)?;
+    // The body may take hours; the buffer that the head was read into would be held as long.
+    drop(head);
     let received = receive::whole(&app.engine, grant, &facts, conditions, body).await?;
     metrics::counter!("gatepass_received_bytes_total").increment(received.file.size);
     Ok(file_answer(&context, access, &received))

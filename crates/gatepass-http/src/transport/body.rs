@@ -10,6 +10,9 @@ use super::Limits;
 use super::exchange::Exchange;
 use super::io::deadline;
 
+/// Pieces below this are copied: half of the smallest buffer that is read into.
+const SMALL_PIECE_BYTES: usize = 4 << 10;
+
 /// The body of a request.
 ///
 /// Dropping it before its end reads on for a bounded while, so that a client that is still
@@ -68,12 +71,18 @@ impl RequestBody {
                 // Trailers are not data: they are passed over.
                 Ok(Some(Ok(frame))) => {
                     if let Ok(bytes) = frame.into_data() {
-                        return Ok(Some(bytes));
+                        return Ok(Some(compact(bytes)));
                     }
                 }
             }
         }
     }
+}
+
+/// A small piece keeps the whole buffer that it was read into. Who trickles sends many of them,
+/// and they may wait for long: they get buffers of their size.
+fn compact(piece: Bytes) -> Bytes {
+    if piece.len() < SMALL_PIECE_BYTES { Bytes::copy_from_slice(&piece) } else { piece }
 }
 
 impl Drop for RequestBody {

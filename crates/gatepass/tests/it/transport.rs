@@ -5,6 +5,7 @@ mod connection;
 mod framing;
 mod heads;
 mod many;
+mod memory;
 mod order;
 mod silence;
 mod stopping;
