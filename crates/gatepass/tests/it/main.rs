@@ -14,6 +14,7 @@ mod delivery;
 mod doors;
 mod errors;
 mod files;
+mod fsck;
 mod ingest;
 mod media;
 mod moving;

@@ -153,8 +153,8 @@ fn kill_in_the_middle(mut command: Command, to: &Shared) {
         assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(5));
     }
-    // On into its first files.
-    std::thread::sleep(Duration::from_millis(300));
+    // On into its first files: far less than all of them take.
+    std::thread::sleep(Duration::from_millis(30));
     child.kill().unwrap();
     child.wait().unwrap();
     let note = Postgres::shared().sql(database, "SELECT importing FROM settings");

@@ -1,0 +1,210 @@
+//! What changes while fsck looks: real engines, and somebody who always comes in between.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gatepass_core::condition::Conditions;
+use gatepass_core::port::{
+    BlobError, BlobListing, BlobReader, BlobStore, Catalog, EndUpload, Link, Outlook, PartedBlob,
+    RecordParts, Staging,
+};
+use gatepass_core::project::SettingsChange;
+use gatepass_core::upload::{NewUpload, Origin};
+use gatepass_core::{
+    BlobId, ByteRange, ContentHasher, KeyId, Memo, Part, PartMap, Upload, UploadId, UploadStatus,
+};
+use gatepass_disk::{DiskOptions, DiskStore};
+use gatepass_engine::fsck::{Finding, Fsck};
+use gatepass_sqlite::SqliteCatalog;
+use gatepass_testkit::builders::{blob_id, new_file, path, project, project_id, time};
+use gatepass_testkit::{FixedClock, blob_store, run};
+
+const KEEP: Duration = Duration::from_hours(24);
+
+/// A store, and what others do just when it is asked.
+struct Meddled {
+    inner: DiskStore,
+    catalog: Arc<SqliteCatalog>,
+    upload: Upload,
+    orphan: Mutex<Option<BlobId>>,
+    meddles: bool,
+}
+
+impl Meddled {
+    /// Somebody deletes the file whose blob is asked for.
+    async fn remove_file(&self) {
+        let (project, at, always) = (project_id(), path("file"), Conditions::default());
+        let removed = self.catalog.remove_file(&project, &at, &always, time(9)).await;
+        assert!(removed.is_ok(), "{removed:?}");
+    }
+
+    /// The upload is given up, and what was listed is swept.
+    async fn sweep(&self) {
+        let (id, status) = (self.upload.id.clone(), UploadStatus::Aborted);
+        let end = EndUpload { id, status, now: time(9), remember: KEEP };
+        self.catalog.end_upload(end).await.unwrap();
+        let orphan = self.orphan.lock().unwrap().take();
+        if let Some(orphan) = orphan {
+            self.inner.delete(&orphan).await.unwrap();
+        }
+    }
+}
+
+#[async_trait]
+impl BlobStore for Meddled {
+    async fn stage(
+        &self,
+        blob: &BlobId,
+        size: Option<u64>,
+        hasher: ContentHasher,
+    ) -> Result<Box<dyn Staging>, BlobError> {
+        self.inner.stage(blob, size, hasher).await
+    }
+
+    async fn begin(&self, blob: &BlobId, outlook: Outlook) -> Result<Memo, BlobError> {
+        self.inner.begin(blob, outlook).await
+    }
+
+    async fn stage_part(
+        &self,
+        blob: &PartedBlob,
+        offset: u64,
+        hasher: ContentHasher,
+    ) -> Result<Box<dyn Staging>, BlobError> {
+        self.inner.stage_part(blob, offset, hasher).await
+    }
+
+    async fn read_part(
+        &self,
+        blob: &PartedBlob,
+        part: &Part,
+        range: ByteRange,
+    ) -> Result<BlobReader, BlobError> {
+        self.inner.read_part(blob, part, range).await
+    }
+
+    async fn assemble(&self, blob: &PartedBlob, parts: &PartMap) -> Result<(), BlobError> {
+        self.inner.assemble(blob, parts).await
+    }
+
+    async fn read(&self, blob: &BlobId, range: ByteRange) -> Result<BlobReader, BlobError> {
+        self.inner.read(blob, range).await
+    }
+
+    async fn size(&self, blob: &BlobId) -> Result<Option<u64>, BlobError> {
+        if self.meddles {
+            self.remove_file().await;
+        }
+        self.inner.size(blob).await
+    }
+
+    fn link(&self, blob: &BlobId, link: &Link) -> Option<String> {
+        self.inner.link(blob, link)
+    }
+
+    async fn delete(&self, blob: &BlobId) -> Result<(), BlobError> {
+        self.inner.delete(blob).await
+    }
+
+    async fn list(&self, cursor: Option<&str>) -> Result<Vec<BlobListing>, BlobError> {
+        let page = self.inner.list(cursor).await;
+        if self.meddles {
+            self.sweep().await;
+        }
+        page
+    }
+
+    async fn check(&self) -> Result<(), BlobError> {
+        self.inner.check().await
+    }
+}
+
+fn upload() -> Upload {
+    Upload {
+        id: UploadId::from_random([7; 26]),
+        project: project_id(),
+        path: path("upload"),
+        origin: Origin::of_signature(&[7; 32]),
+        key: KeyId::new("key_test"),
+        policy: None,
+        declared_type: None,
+        blob: blob_id(),
+        memo: Memo::default(),
+        total: Some(30),
+        status: UploadStatus::Receiving,
+        parts: PartMap::default(),
+        created: time(0),
+        updated: time(0),
+        expires: time(0).plus(KEEP),
+        finished: None,
+    }
+}
+
+/// A file and an upload of which the store has nothing, and a blob that nobody knows.
+async fn look(directory: &Path, meddles: bool) -> Vec<Finding> {
+    let catalog = Arc::new(SqliteCatalog::open(&directory.join("gatepass.db")).unwrap());
+    catalog.change_settings(vec![SettingsChange::PutProject(project())]).await.unwrap();
+    catalog.publish(new_file("file", time(1))).await.unwrap();
+    let upload = upload();
+    let new = NewUpload {
+        upload: upload.clone(),
+        joins_complete: true,
+        open_max: 9,
+        reserved_bytes_max: 1_000,
+    };
+    catalog.join_upload(new).await.unwrap();
+    let range = ByteRange::new(0, 10).unwrap();
+    let parts = vec![Part { range, crc64: 1, memo: Memo::default() }];
+    let record =
+        RecordParts { id: upload.id.clone(), parts, total: None, now: time(2), keep: KEEP };
+    catalog.record_parts(record).await.unwrap();
+    let inner = DiskStore::open(&directory.join("blobs"), DiskOptions::default()).unwrap();
+    let orphan = blob_id();
+    let mut staging = inner.stage(&orphan, None, blob_store::hasher()).await.unwrap();
+    staging.write("left behind".into()).await.unwrap();
+    staging.commit().await.unwrap();
+    let store = Meddled {
+        inner,
+        catalog: Arc::clone(&catalog),
+        upload,
+        orphan: Mutex::new(Some(orphan)),
+        meddles,
+    };
+    // Long after everything was written.
+    let clock = FixedClock::at(gatepass_core::Timestamp::from_unix_seconds(8_000_000_000));
+    let fsck = Fsck {
+        catalog,
+        store: Arc::new(store),
+        clock: Arc::new(clock),
+        checksums: false,
+        orphan_age_min: KEEP,
+        repair: false,
+        progress: Arc::default(),
+    };
+    let mut findings = Vec::new();
+    fsck.run(|finding| findings.push(finding)).await.unwrap();
+    findings
+}
+
+#[test]
+fn what_only_changes_is_no_finding() {
+    let directory = tempfile::tempdir().unwrap();
+    run(async move {
+        let findings = look(directory.path(), true).await;
+        assert!(findings.is_empty(), "{findings:?}");
+    });
+}
+
+#[test]
+fn what_stays_so_is_one() {
+    let directory = tempfile::tempdir().unwrap();
+    run(async move {
+        let findings = look(directory.path(), false).await;
+        let [Finding::Missing(_), Finding::Orphan(_), Finding::UploadMissing(_)] = &findings[..]
+        else {
+            panic!("{findings:?}")
+        };
+    });
+}
