@@ -23,6 +23,7 @@ from pathlib import Path
 
 import publish
 import report
+import targets
 from load import Load, build, machine, say
 from peers import all_peers
 from server import may_open_many_files
@@ -96,21 +97,25 @@ def empty(directory, above):
             os.truncate(path, 0)
 
 
-def attempts(run, case):
+def attempts(run, case, wanted):
     """What a round does for a case: a name and a function for each peer, in no order."""
-    found = [(peer.name, lambda peer=peer: run.once(case, peer)) for peer in run.peers if peer.name in case.peers]
+    peers = [peer for peer in run.peers if peer.name in case.peers and peer.name in wanted]
+    found = [(peer.name, lambda peer=peer: run.once(case, peer)) for peer in peers]
     if case.floor:
         found.append(("floor", lambda: run.floor(case)))
     random.shuffle(found)
     return found
 
 
-def rounds(run, cases, number, out):
+def rounds(run, cases, options, out):
+    end = time.monotonic() + options.minutes * 60
+    number = 1 if options.quick else options.rounds
     for at in range(number):
         for case in cases:
-            if at >= case.rounds:
+            if at >= case.rounds or time.monotonic() > end:
                 continue
-            for name, attempt in attempts(run, case):
+            wanted = targets.peers(case.key) if options.targets else case.peers
+            for name, attempt in attempts(run, case, wanted):
                 try:
                     figures = attempt()
                 except RuntimeError as error:
@@ -144,6 +149,8 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each case")
     parser.add_argument("--peers", type=lambda text: text.split(","), help="only these: gatepass,nginx,...")
     parser.add_argument("--cases", type=lambda text: text.split(","), help="only cases that begin so: put-16k,get")
+    parser.add_argument("--targets", action="store_true", help="only nginx and the peers that a target names")
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin nothing after so many")
     parser.add_argument("--out", type=Path, help="keep every report in this file")
     parser.add_argument("--publish", action="store_true", help="write docs/performance.md")
     parser.add_argument("--binary", help="a server that is built already, with --load")
@@ -167,7 +174,7 @@ def main():
         # Each directory below lies elsewhere on the disk, where the file system can do that.
         subprocess.run(["chattr", "+T", directory], capture_output=True)
         run = Run(options, Path(directory))
-        rounds(run, cases, 1 if options.quick else options.rounds, out)
+        rounds(run, cases, options, out)
         about = machine(directory)
     print(report.text(out, about))
     if options.publish:

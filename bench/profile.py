@@ -10,6 +10,7 @@ Needs perf (package linux-perf), or strace. The flame graph needs inferno:
 """
 
 import argparse
+import os
 import signal
 import subprocess
 import tempfile
@@ -78,6 +79,8 @@ def main():
     options = parser.parse_args()
     may_open_many_files()
     case = next(case for case in CASES if case.key == options.case)
+    # Without them the functions have no names.
+    os.environ["CARGO_PROFILE_RELEASE_STRIP"] = "debuginfo"
     binary, load = (options.binary, options.load) if options.binary else build()
     load, peer = Load(load), Gatepass(binary)
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:

@@ -171,6 +171,14 @@ def curve(rows, across, figures):
     return [(name, [(row[across], row[figure]) for row in rows if figure in row]) for name, figure in figures.items()]
 
 
+PICTURES = {
+    "files": {"scale-files": "Cost by files"},
+    "connections": {"scale-memory": "Memory by connections", "scale-connections": "Cost by connections"},
+    "clients": {"scale-clients": "Cost by clients"},
+    "sizes": {"scale-sizes": "Time by size"},
+}
+
+
 def draw(found):
     """Name and SVG of every plot that there are results for."""
     if rows := found.get("files"):
@@ -197,7 +205,8 @@ def publish():
     for name, picture in draw(found):
         page.draw(name, picture)
     for name, rows in found.items():
-        page.put(f"scale {name}", table(rows))
+        pictures = [f"![{title}](performance/{file}.svg)" for file, title in PICTURES[name].items()]
+        page.put(f"scale {name}", [line for picture in pictures for line in (picture, "")] + table(rows))
 
 
 def main():

@@ -125,6 +125,12 @@ def other():
 TARGETS = [*small(), *large(), *chunks(), *other()]
 
 
+def peers(case):
+    """Those that a case is held against."""
+    named = {target.peer for target in TARGETS if isinstance(target, Beside) and target.case == case}
+    return {"gatepass", "nginx"} | named
+
+
 def table(results):
     """Lines of Markdown, and how many targets are met."""
     lines, met = ["| | target | measured | |", "|---|---|---|---|"], 0

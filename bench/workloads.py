@@ -173,7 +173,7 @@ def slow():
         }
 
     peers = ("gatepass", "nginx", "rustus", "garage")
-    return Case("slow-8000", "8,000 uploads of 1 KiB/s", peers, run, "kib_each", less=True, rounds=2)
+    return Case("slow-8000", "8,000 uploads of 1 KiB/s", peers, run, "kib_each", less=True, rounds=1)
 
 
 def first():
@@ -211,7 +211,7 @@ def steady():
         share = max(1, len(each) // 6)
         return {"kept": sum(each[-share:]) / sum(each[:share]), "per_second": each} | rates(report)
 
-    return Case("steady", "PUT 16 KiB, 16 clients, for a minute", ("gatepass",), run, "kept", rounds=2)
+    return Case("steady", "PUT 16 KiB, 16 clients, for a minute", ("gatepass",), run, "kept", rounds=1)
 
 
 CASES = [
