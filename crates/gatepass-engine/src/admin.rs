@@ -1,25 +1,26 @@
 //! Projects, domains and keys: made, changed, listed. The command line works through this, beside
 //! a running server or without one; a server notices the changes within seconds.
 
+mod keys;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use gatepass_core::port::{Catalog, CatalogError, Clock};
-use gatepass_core::project::{
-    Domain, KeyState, Project, SealedKey, SettingsChange, SettingsRecords,
-};
-use gatepass_core::{
-    AccessRule, AccessRules, KeyId, LegacyUrls, ProjectId, Scopes, Secret, Visibility,
-};
+use gatepass_core::project::{Domain, Project, SealedKey, SettingsChange, SettingsRecords};
+use gatepass_core::{AccessRule, AccessRules, KeyId, LegacyUrls, ProjectId, Scopes, Visibility};
 use gatepass_sign::{ACCESS_RULES_MAX, KEYS_TRIED_MAX, KeyText, KeyTextError};
 
 use crate::random;
-use crate::vault::{MasterKeys, SealedFacts, VaultError};
+use crate::vault::{MasterKeys, VaultError};
 
-/// How long a rotated key verifies URLs it has signed, if nobody says: 7 days.
-pub const ROTATION_OVERLAP: Duration = Duration::from_hours(7 * 24);
+pub use keys::{MadeKey, NewKey, ROTATION_OVERLAP};
 
-/// Changes settings.
+/// How often a change is decided, at most: each time but the first, somebody else has changed
+/// settings between reading and writing. So many in a row are people no more.
+const ATTEMPTS_MAX: u32 = 20;
+
+/// Changes settings. What is decided by settings that were read is written only if they are still
+/// those; else it is decided again by the new ones: several servers and command lines may be at it.
 #[derive(Clone)]
 pub struct Admin {
     catalog: Arc<dyn Catalog>,
@@ -27,28 +28,14 @@ pub struct Admin {
     clock: Arc<dyn Clock>,
 }
 
-/// A key to be made.
-#[derive(Debug, Clone)]
-pub struct NewKey {
-    /// The project.
-    pub project: ProjectId,
-    /// A name, for people.
-    pub name: String,
-    /// What it may do.
-    pub scopes: Scopes,
-    /// Paths it is confined to; empty for all.
-    pub prefix: String,
-    /// Its text, if it was made elsewhere.
-    pub import: Option<KeyText>,
-}
-
-/// A key that was just made: the only time its text is seen.
-#[derive(Debug, Clone)]
-pub struct MadeKey {
-    /// The key as it is kept.
-    pub key: SealedKey,
-    /// Its text.
-    pub text: Secret,
+/// What a change is decided by.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// The settings as they are now.
+    pub settings: &'a SettingsRecords,
+    /// Whether an earlier attempt came too late, or was made and its answer lost: what was wanted
+    /// may be there already.
+    pub again: bool,
 }
 
 /// Why a change was not made.
@@ -131,7 +118,7 @@ impl Admin {
             prefix: String::new(),
             import,
         };
-        let made = self.make_key(new)?;
+        let made = self.make_key(&new)?;
         // Of several nodes that start with an empty catalog one sets it up.
         let changes = vec![
             SettingsChange::RequireVersion(settings.version),
@@ -152,50 +139,52 @@ impl Admin {
     /// Makes a project without keys.
     pub async fn create_project(&self, name: &str) -> Result<Project, AdminError> {
         let project = self.blank_project(name);
-        self.put_project(project.clone()).await?;
+        let put = SettingsChange::PutProject(project.clone());
+        self.catalog.change_settings(vec![put]).await?;
         Ok(project)
-    }
-
-    /// Replaces a project's settings.
-    pub async fn put_project(&self, project: Project) -> Result<(), AdminError> {
-        Ok(self.catalog.change_settings(vec![SettingsChange::PutProject(project)]).await?)
     }
 
     /// The project with this id or name; without either, the only one there is.
     pub async fn find_project(&self, wanted: Option<&str>) -> Result<Project, AdminError> {
-        let projects = self.settings().await?.projects;
-        let found = match wanted {
-            Some(text) => projects.iter().find(|p| p.id.as_str() == text || p.name == text),
-            None if projects.len() == 1 => projects.first(),
-            None => projects.iter().find(|p| p.name == "default"),
-        };
-        found
-            .cloned()
-            .ok_or_else(|| AdminError::NoSuchProject(wanted.unwrap_or("default").to_owned()))
+        find_project(&self.settings().await?, wanted)
+    }
+
+    /// Changes a project's settings; `edit` may be called several times.
+    pub async fn change_project<E: From<AdminError>>(
+        &self,
+        wanted: &str,
+        edit: impl Fn(&mut Project, Attempt<'_>) -> Result<(), E>,
+    ) -> Result<Project, E> {
+        self.change(|attempt| {
+            let mut project = find_project(attempt.settings, Some(wanted))?;
+            edit(&mut project, attempt)?;
+            Ok((vec![SettingsChange::PutProject(project.clone())], project))
+        })
+        .await
     }
 
     /// Sets who may read the files within a prefix.
     pub async fn put_rule(&self, id: &ProjectId, rule: AccessRule) -> Result<Project, AdminError> {
-        let project = self.find_project(Some(id.as_str())).await?;
-        let access_rules = project.access_rules.with(rule);
-        if access_rules.as_slice().len() > ACCESS_RULES_MAX {
-            return Err(AdminError::TooManyRules);
-        }
-        let project = Project { access_rules, ..project };
-        self.put_project(project.clone()).await?;
-        Ok(project)
+        self.change_project(id.as_str(), |project, _| {
+            project.access_rules = project.access_rules.with(rule.clone());
+            if project.access_rules.as_slice().len() > ACCESS_RULES_MAX {
+                return Err(AdminError::TooManyRules);
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Takes the rule with this very prefix away; a shorter one decides from now on, or none.
     pub async fn remove_rule(&self, id: &ProjectId, prefix: &str) -> Result<Project, AdminError> {
-        let project = self.find_project(Some(id.as_str())).await?;
-        if project.access_rules.find(prefix).is_none() {
-            return Err(AdminError::NoSuchRule(prefix.to_owned()));
-        }
-        let access_rules = project.access_rules.without(prefix);
-        let project = Project { access_rules, ..project };
-        self.put_project(project.clone()).await?;
-        Ok(project)
+        self.change_project(id.as_str(), |project, attempt| {
+            if project.access_rules.find(prefix).is_none() && !attempt.again {
+                return Err(AdminError::NoSuchRule(prefix.to_owned()));
+            }
+            project.access_rules = project.access_rules.without(prefix);
+            Ok(())
+        })
+        .await
     }
 
     /// Gives a host to a project.
@@ -213,73 +202,50 @@ impl Admin {
         if !is_public_url(&public_url) {
             return Err(AdminError::BadPublicUrl(public_url));
         }
-        let taken = |domain: &Domain| domain.host == host && domain.project != *project;
-        if self.settings().await?.domains.iter().any(taken) {
-            return Err(AdminError::HostTaken(host));
-        }
         let public_url = public_url.trim_end_matches('/').to_owned();
         let domain =
             Domain { host, project: project.clone(), public_url, created: self.clock.now() };
-        self.catalog.change_settings(vec![SettingsChange::PutDomain(domain.clone())]).await?;
-        Ok(domain)
+        let taken = |other: &Domain| other.host == domain.host && other.project != domain.project;
+        self.change(|attempt| {
+            if attempt.settings.domains.iter().any(taken) {
+                return Err(AdminError::HostTaken(domain.host.clone()));
+            }
+            Ok((vec![SettingsChange::PutDomain(domain.clone())], domain.clone()))
+        })
+        .await
     }
 
     /// Takes a host away.
     pub async fn remove_domain(&self, host: &str) -> Result<(), AdminError> {
         let host = host.to_ascii_lowercase();
-        if !self.settings().await?.domains.iter().any(|domain| domain.host == host) {
-            return Err(AdminError::NoSuchDomain(host));
+        self.change(|attempt| {
+            let is_there = attempt.settings.domains.iter().any(|domain| domain.host == host);
+            if !is_there && !attempt.again {
+                return Err(AdminError::NoSuchDomain(host.clone()));
+            }
+            Ok((vec![SettingsChange::RemoveDomain(host.clone())], ()))
+        })
+        .await
+    }
+
+    /// Decides by the settings, and makes what was decided if they are still the same.
+    async fn change<T, E: From<AdminError>>(
+        &self,
+        decide: impl Fn(Attempt<'_>) -> Result<(Vec<SettingsChange>, T), E>,
+    ) -> Result<T, E> {
+        for number in 0..ATTEMPTS_MAX {
+            let settings = self.settings().await?;
+            let attempt = Attempt { settings: &settings, again: number > 0 };
+            let (changes, outcome) = decide(attempt)?;
+            let unchanged = SettingsChange::RequireVersion(settings.version);
+            let changes = std::iter::once(unchanged).chain(changes).collect();
+            match self.catalog.change_settings(changes).await {
+                Ok(()) => return Ok(outcome),
+                Err(CatalogError::Outdated) => {}
+                Err(error) => return Err(AdminError::from(error).into()),
+            }
         }
-        Ok(self.catalog.change_settings(vec![SettingsChange::RemoveDomain(host)]).await?)
-    }
-
-    /// Makes a key, or imports one.
-    pub async fn create_key(&self, new: NewKey) -> Result<MadeKey, AdminError> {
-        self.check_room_for_key(&new).await?;
-        let made = self.make_key(new)?;
-        self.put_key(made.key.clone()).await?;
-        Ok(made)
-    }
-
-    /// The key with this id.
-    pub async fn find_key(&self, id: &str) -> Result<SealedKey, AdminError> {
-        let keys = self.settings().await?.keys;
-        keys.into_iter()
-            .find(|key| key.id.as_str() == id)
-            .ok_or_else(|| AdminError::NoSuchKey(id.to_owned()))
-    }
-
-    /// Pauses, resumes or revokes a key. It works at once here, within seconds elsewhere.
-    pub async fn set_key_state(&self, id: &str, state: KeyState) -> Result<SealedKey, AdminError> {
-        let key = self.find_key(id).await?;
-        if key.state == KeyState::Revoked && state != KeyState::Revoked {
-            return Err(AdminError::KeyRevoked(key.id));
-        }
-        let key = SealedKey { state, ..key };
-        self.put_key(key.clone()).await?;
-        Ok(key)
-    }
-
-    /// Makes a new key that may do the same; the old one goes on verifying the URLs it has
-    /// signed for `overlap`, and is no longer accepted as a bearer token.
-    pub async fn rotate_key(&self, id: &str, overlap: Duration) -> Result<MadeKey, AdminError> {
-        let old = self.find_key(id).await?;
-        if old.state == KeyState::Revoked {
-            return Err(AdminError::KeyRevoked(old.id));
-        }
-        let new = NewKey {
-            project: old.project.clone(),
-            name: old.name.clone(),
-            scopes: old.scopes,
-            prefix: old.prefix.clone(),
-            import: None,
-        };
-        self.check_room_for_key(&new).await?;
-        let made = self.make_key(new)?;
-        let old = SealedKey { verify_until: Some(self.clock.now().plus(overlap)), ..old };
-        let changes = vec![SettingsChange::PutKey(made.key.clone()), SettingsChange::PutKey(old)];
-        self.catalog.change_settings(changes).await?;
-        Ok(made)
+        Err(AdminError::from(CatalogError::Outdated).into())
     }
 
     fn blank_project(&self, name: &str) -> Project {
@@ -297,59 +263,16 @@ impl Admin {
             created: self.clock.now(),
         }
     }
+}
 
-    fn make_key(&self, new: NewKey) -> Result<MadeKey, AdminError> {
-        let (id, text) = match new.import {
-            None => KeyText::generate(random::bytes(), random::bytes()),
-            Some(text) => {
-                let (fresh, _) = KeyText::generate(random::bytes(), random::bytes());
-                (text.id().unwrap_or(fresh), text)
-            }
-        };
-        let facts =
-            SealedFacts { id: &id, project: &new.project, scopes: new.scopes, prefix: &new.prefix };
-        let seal = self.vault.seal(&facts, text.secret())?;
-        let key = SealedKey {
-            id,
-            project: new.project,
-            name: new.name,
-            scopes: new.scopes,
-            prefix: new.prefix,
-            state: KeyState::Active,
-            verify_until: None,
-            created: self.clock.now(),
-            last_used: None,
-            master_id: seal.master_id,
-            nonce: seal.nonce,
-            ciphertext: seal.ciphertext,
-        };
-        Ok(MadeKey { key, text: text.secret().clone() })
-    }
-
-    async fn check_room_for_key(&self, new: &NewKey) -> Result<(), AdminError> {
-        let settings = self.settings().await?;
-        let now = self.clock.now();
-        let counting = |key: &&SealedKey| {
-            key.project == new.project
-                && key.state != KeyState::Revoked
-                && key.verify_until.is_none_or(|until| until > now)
-        };
-        if settings.keys.iter().filter(counting).count() >= KEYS_TRIED_MAX {
-            return Err(AdminError::TooManyKeys);
-        }
-        let Some(text) = &new.import else { return Ok(()) };
-        let known = settings.keys.iter().filter(|key| key.state != KeyState::Revoked);
-        for key in known {
-            if self.vault.open(key)? == *text.secret() {
-                return Err(AdminError::KeyInUse);
-            }
-        }
-        Ok(())
-    }
-
-    async fn put_key(&self, key: SealedKey) -> Result<(), AdminError> {
-        Ok(self.catalog.change_settings(vec![SettingsChange::PutKey(key)]).await?)
-    }
+fn find_project(settings: &SettingsRecords, wanted: Option<&str>) -> Result<Project, AdminError> {
+    let projects = &settings.projects;
+    let found = match wanted {
+        Some(text) => projects.iter().find(|p| p.id.as_str() == text || p.name == text),
+        None if projects.len() == 1 => projects.first(),
+        None => projects.iter().find(|p| p.name == "default"),
+    };
+    found.cloned().ok_or_else(|| AdminError::NoSuchProject(wanted.unwrap_or("default").to_owned()))
 }
 
 fn is_host(host: &str) -> bool {

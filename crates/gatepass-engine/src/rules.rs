@@ -23,7 +23,7 @@ pub async fn remove(engine: &Engine, key: &KeyGrant, prefix: &str) -> Result<(),
     change(engine, async |admin| admin.remove_rule(key.project(), prefix).await.map(drop)).await
 }
 
-/// One change at a time: each reads the rules and writes them back.
+/// One change at a time: changes that cross here would only be decided again.
 async fn change(
     engine: &Engine,
     change: impl AsyncFnOnce(Admin) -> Result<(), AdminError>,

@@ -1,6 +1,7 @@
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use gatepass_core::project::Project;
+use gatepass_engine::admin::Attempt;
 use gatepass_sign::{ACCESS_RULES_MAX, AccessRule, AccessRules, LegacyUrls, Visibility};
 use serde_json::{Value, json};
 
@@ -101,7 +102,12 @@ impl Set {
     async fn run(&self, as_json: bool) -> anyhow::Result<()> {
         let (_, node) = open(&self.flags).await?;
         let admin = node.admin();
-        let mut project = admin.find_project(Some(&self.project)).await?;
+        let edit = |project: &mut Project, attempt: Attempt<'_>| self.edit(project, attempt);
+        show(&admin.change_project(&self.project, edit).await?, as_json);
+        Ok(())
+    }
+
+    fn edit(&self, project: &mut Project, attempt: Attempt<'_>) -> anyhow::Result<()> {
         if let Some(name) = &self.name {
             project.name.clone_from(name);
         }
@@ -118,7 +124,7 @@ impl Set {
             project.file_bytes_max = Some(units::parse_size(text)?).filter(|bytes| *bytes > 0);
         }
         if let Some(catch_all) = self.catch_all {
-            let all = admin.settings().await?.projects;
+            let all = &attempt.settings.projects;
             let other = all.iter().find(|other| other.catch_all && other.id != project.id);
             if let Some(other) = other.filter(|_| catch_all) {
                 bail!(
@@ -129,8 +135,6 @@ impl Set {
             project.catch_all = catch_all;
         }
         project.access_rules = self.changed_rules(&project.access_rules)?;
-        admin.put_project(project.clone()).await?;
-        show(&project, as_json);
         Ok(())
     }
 

@@ -131,6 +131,37 @@ fn rules_set_at_once_are_all_kept() {
 }
 
 #[test]
+fn what_the_command_line_and_the_api_change_at_once_is_all_kept() {
+    let server = Server::start();
+    let barrier = std::sync::Barrier::new(12);
+    std::thread::scope(|scope| {
+        for number in 0..6 {
+            let (server, barrier) = (&server, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                assert_eq!(put_rule(server, &format!("api/{number}/"), "private").status, 200);
+            });
+            scope.spawn(move || {
+                barrier.wait();
+                // Each of these changes the project, and some something else of it than its rules.
+                let changed = if number < 4 {
+                    run(&server.data, &["rules", "set", &format!("cli/{number}/"), "private"])
+                } else {
+                    let settings = ["--max-file-size 1GiB", "--max-expiry 7d"];
+                    let (flag, value) = settings[number - 4].split_once(' ').unwrap();
+                    run(&server.data, &["projects", "set", "default", flag, value])
+                };
+                changed.unwrap();
+            });
+        }
+    });
+    assert_eq!(list(&server).len(), 11);
+    let project = &run(&server.data, &["projects", "ls"]).unwrap()[0];
+    assert_eq!(project["max_file_bytes"], 1 << 30);
+    assert_eq!(project["max_expiry_seconds"], 7 * 24 * 3_600);
+}
+
+#[test]
 fn the_command_line_sets_rules() {
     let data = Server::start().terminate().1;
     let rules = |arguments: &[&str]| run(&data.path, &[&["rules"], arguments].concat());

@@ -186,6 +186,33 @@ fn a_revoked_key_is_refused_everywhere_within_five_seconds() {
 }
 
 #[test]
+fn rules_set_through_two_nodes_at_once_are_all_kept() {
+    let nodes = Nodes::new();
+    let both = nodes.pair();
+    let barrier = Barrier::new(17);
+    let set = |node: &Server, number: usize| {
+        let rule = serde_json::json!({ "prefix": format!("p{number}/"), "visibility": "private" });
+        node.api_request("PUT", "/rules").bearer(KEY).json(&rule).send().status
+    };
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let (node, barrier) = (&both[number % 2], &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                for round in 0..4 {
+                    assert_eq!(set(node, 4 * number + round), 200);
+                }
+            });
+        }
+        barrier.wait();
+        // And a key, which the rules have nothing to do with.
+        assert!(nodes.command(&["keys", "create"]).status.success());
+    });
+    let list = both[0].api_request("GET", "/rules?limit=1").bearer(KEY).send();
+    assert_eq!(list.json()["meta"]["total"], 65);
+}
+
+#[test]
 fn nodes_that_start_at_once_set_one_project_up() {
     let nodes = Nodes::new();
     let barrier = Barrier::new(4);
