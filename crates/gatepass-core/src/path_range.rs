@@ -33,6 +33,28 @@ pub fn ranges(prefix: &str, within: &str) -> Vec<PathRange> {
     itself.into_iter().chain(longer(prefix, &below).map(PathRange::of_prefix)).collect()
 }
 
+/// What is within something, as [`ObjectPath::is_within`](crate::ObjectPath::is_within)
+/// understands it: a path, and those from `start` on and before `end`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Within {
+    /// The path itself; no path at all if it ends with a slash.
+    pub itself: String,
+    /// The first path below.
+    pub start: String,
+    /// The first path that is not below any more.
+    pub end: String,
+}
+
+impl Within {
+    /// `None` for everything.
+    pub fn new(within: &str) -> Option<Self> {
+        let above = within.strip_suffix('/').unwrap_or(within);
+        // `0` follows `/`.
+        let (start, end) = (format!("{above}/"), format!("{above}0"));
+        (!within.is_empty()).then(|| Self { itself: within.to_owned(), start, end })
+    }
+}
+
 /// The prefix of all texts that have both prefixes.
 fn longer<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
     match (one.starts_with(other), other.starts_with(one)) {
@@ -68,9 +90,25 @@ mod tests {
         assert_eq!(successor("\u{d7ff}"), Some("\u{e000}".to_owned()));
     }
 
+    const TEXTS: [&str; 11] =
+        ["a", "a!", "a/", "a/b", "a/b/c", "a/bc", "a0", "ab", "b", "b/a", "b/a/x"];
+
+    #[test]
+    fn within_is_the_path_itself_and_those_below() {
+        assert_eq!(Within::new(""), None);
+        for within in TEXTS {
+            let Within { itself, start, end } = Within::new(within).unwrap();
+            for text in TEXTS {
+                let Ok(path) = ObjectPath::from_decoded(text) else { continue };
+                let inside = text == itself || (*start <= *text && *text < *end);
+                assert_eq!(inside, path.is_within(within), "{text:?} in {within:?}");
+            }
+        }
+    }
+
     #[test]
     fn ranges_hold_what_has_the_prefix_and_is_within() {
-        let texts = ["a", "a!", "a/", "a/b", "a/b/c", "a/bc", "a0", "ab", "b", "b/a", "b/a/x"];
+        let texts = TEXTS;
         for prefix in texts.into_iter().chain([""]) {
             for within in texts.into_iter().chain([""]) {
                 let ranges = ranges(prefix, within);

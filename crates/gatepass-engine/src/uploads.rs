@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use gatepass_core::condition::Conditions;
-use gatepass_core::port::{CatalogError, EndUpload, UploadPage};
+use gatepass_core::port::{CatalogError, EndUpload, ListUploads, UploadPage};
 use gatepass_core::upload::UploadRefusal;
-use gatepass_core::{Grant, Operation, ProjectId, Upload, UploadId, UploadStatus};
+use gatepass_core::{Grant, KeyGrant, Operation, Upload, UploadId, UploadStatus};
 
 use crate::engine::Engine;
 use crate::receive::{self, Progress, ReceiveError};
@@ -48,14 +48,9 @@ pub async fn abort(engine: &Engine, grant: &Grant) -> Result<(), ReceiveError> {
     end(engine, &upload).await
 }
 
-/// Gives up an upload by its id, for a project's operator.
-pub async fn remove(
-    engine: &Engine,
-    project: &ProjectId,
-    id: &UploadId,
-) -> Result<(), ReceiveError> {
-    let found = engine.ports.catalog.find_upload_by_id(project, id).await?;
-    end(engine, &found.ok_or(ReceiveError::UploadNotFound)?).await
+/// Gives up an upload by its id, for whoever has a key.
+pub async fn remove(engine: &Engine, key: &KeyGrant, id: &UploadId) -> Result<(), ReceiveError> {
+    end(engine, &find(engine, key, id).await?.ok_or(ReceiveError::UploadNotFound)?).await
 }
 
 async fn end(engine: &Engine, upload: &Upload) -> Result<(), ReceiveError> {
@@ -77,21 +72,23 @@ async fn end(engine: &Engine, upload: &Upload) -> Result<(), ReceiveError> {
     Ok(())
 }
 
-/// One page of a project's unfinished uploads, newest first.
+/// One page of the unfinished uploads that a key may see, newest first.
 pub async fn list(
     engine: &Engine,
-    project: &ProjectId,
+    key: &KeyGrant,
     offset: u64,
     limit: u64,
 ) -> Result<UploadPage, CatalogError> {
-    engine.ports.catalog.list_uploads(project, offset, limit).await
+    let list = ListUploads { within: key.prefix().to_owned(), offset, limit };
+    engine.ports.catalog.list_uploads(key.project(), &list).await
 }
 
-/// An upload by its id.
+/// An upload by its id, if the key may see it.
 pub async fn find(
     engine: &Engine,
-    project: &ProjectId,
+    key: &KeyGrant,
     id: &UploadId,
 ) -> Result<Option<Upload>, CatalogError> {
-    engine.ports.catalog.find_upload_by_id(project, id).await
+    let found = engine.ports.catalog.find_upload_by_id(key.project(), id).await?;
+    Ok(found.filter(|upload| upload.path.is_within(key.prefix())))
 }

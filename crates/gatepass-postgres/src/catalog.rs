@@ -5,8 +5,8 @@ use bytes::Bytes;
 use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, PublishError, RecordParts, RecordReader, RemoveError, RemoveFile,
-    UploadError, UploadPage,
+    JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
+    RemoveFile, UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
@@ -150,10 +150,9 @@ impl Catalog for PostgresCatalog {
     async fn list_uploads(
         &self,
         project: &ProjectId,
-        offset: u64,
-        limit: u64,
+        list: &ListUploads,
     ) -> Result<UploadPage, CatalogError> {
-        self.sessions.read(|session| uploads::list(session, project, offset, limit)).await
+        self.sessions.read(|session| uploads::list(session, project, list)).await
     }
 
     async fn expired_uploads(

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use futures_util::future::{try_join, try_join3, try_join4};
+use gatepass_core::path_range::Within;
 use gatepass_core::port::{
-    CatalogError, EndUpload, FinishError, FinishUpload, JoinError, RecordParts, UploadError,
-    UploadPage,
+    CatalogError, EndUpload, FinishError, FinishUpload, JoinError, ListUploads, RecordParts,
+    UploadError, UploadPage,
 };
 use gatepass_core::upload::{self, Finished, NewUpload, UploadKey};
 use gatepass_core::{ObjectPath, Part, ProjectId, Timestamp, Upload, UploadId, UploadStatus};
 use tokio_postgres::Statement;
+use tokio_postgres::types::ToSql;
 
 use crate::error::Failure;
 use crate::files::{self, PathLock, Writing};
@@ -403,17 +405,31 @@ async fn end(session: &Session, row: i64, upload: &mut Upload, how: &EndUpload) 
 pub(crate) async fn list(
     session: Session,
     project: &ProjectId,
-    offset: u64,
-    limit: u64,
+    list: &ListUploads,
 ) -> Reading<UploadPage> {
-    let page = "project = $1 AND status = 'receiving' ORDER BY number DESC LIMIT $2 OFFSET $3";
-    let page = session.prepare_cached(&select(page)).await?;
-    let count = session.prepare_cached(RESERVED).await?;
-    let (project, limit, offset) = (project.as_str(), number(limit), number(offset));
+    let within = Within::new(&list.within);
+    let condition = match within {
+        None => "project = $1 AND status = 'receiving'",
+        Some(_) => {
+            "project = $1 AND status = 'receiving' AND (path = $2 OR path >= $3 AND path < $4)"
+        }
+    };
+    let project = project.as_str();
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![&project];
+    if let Some(Within { itself, start, end }) = &within {
+        values.extend([itself, start, end].map(|text| text as &(dyn ToSql + Sync)));
+    }
+    let count = format!("SELECT count(*) FROM uploads WHERE {condition}");
+    let count = session.prepare_cached(&count).await?;
+    let next = values.len() + 1;
+    let page = format!("{condition} ORDER BY number DESC LIMIT ${next} OFFSET ${}", next + 1);
+    let page = session.prepare_cached(&select(&page)).await?;
+    let (limit, offset) = (number(list.limit), number(list.offset));
+    let values_of_page = [values.as_slice(), &[&limit, &offset]].concat();
     let ((), total, uploads, ()) = try_join4(
         session.batch_execute(BEGIN_SNAPSHOT),
-        session.query_one(&count, &[&project]),
-        session.query(&page, &[&project, &limit, &offset]),
+        session.query_one(&count, &values),
+        session.query(&page, &values_of_page),
         session.batch_execute("COMMIT"),
     )
     .await?;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, PublishError, RecordParts, RecordReader, RemoveError, RemoveFile,
-    UploadError, UploadPage,
+    JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
+    RemoveFile, UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
@@ -195,13 +195,10 @@ impl Catalog for SqliteCatalog {
     async fn list_uploads(
         &self,
         project: &ProjectId,
-        offset: u64,
-        limit: u64,
+        list: &ListUploads,
     ) -> Result<UploadPage, CatalogError> {
-        let project = project.clone();
-        self.readers
-            .query(move |connection| uploads::list(connection, &project, offset, limit))
-            .await
+        let (project, list) = (project.clone(), list.clone());
+        self.readers.query(move |connection| uploads::list(connection, &project, &list)).await
     }
 
     async fn expired_uploads(

@@ -1,14 +1,19 @@
 //! Uploads that take several requests, and their parts.
 
+use gatepass_core::path_range::Within;
 use gatepass_core::port::{
-    EndUpload, FinishError, FinishUpload, JoinError, RecordParts, UploadError, UploadPage,
+    EndUpload, FinishError, FinishUpload, JoinError, ListUploads, RecordParts, UploadError,
+    UploadPage,
 };
 use gatepass_core::upload::{self, Finished, NewUpload, UploadKey};
 use gatepass_core::{
     ByteRange, Memo, ObjectPath, Part, PartMap, ProjectId, Timestamp, Upload, UploadId,
     UploadStatus,
 };
-use rusqlite::{Connection, OptionalExtension as _, Params, named_params, params};
+use rusqlite::types::Value;
+use rusqlite::{
+    Connection, OptionalExtension as _, Params, named_params, params, params_from_iter,
+};
 
 use crate::connection::catalog_error;
 use crate::files;
@@ -255,22 +260,36 @@ pub(crate) fn end_upload(connection: &Connection, end: &EndUpload) -> Result<Upl
 pub(crate) fn list(
     connection: &Connection,
     project: &ProjectId,
-    offset: u64,
-    limit: u64,
+    list: &ListUploads,
 ) -> rusqlite::Result<UploadPage> {
+    // The count and the uploads have to be of one moment.
     let transaction = connection.unchecked_transaction()?;
-    let (total, _) = reserved(&transaction, project)?;
-    let [limit, offset] = [limit, offset].map(|rows| i64::try_from(rows).unwrap_or(i64::MAX));
+    let (within, mut values) = match Within::new(&list.within) {
+        None => ("", Vec::new()),
+        Some(Within { itself, start, end }) => {
+            ("AND (path = ? OR path >= ? AND path < ?)", vec![itself, start, end])
+        }
+    };
+    values.insert(0, project.to_string());
+    let condition = format!("project = ? AND status = 'receiving' {within}");
+    let total = transaction
+        .prepare_cached(&format!("SELECT count(*) FROM uploads WHERE {condition}"))?
+        .query_row(params_from_iter(&values), |row| row.get(0))?;
     let query = format!(
-        "SELECT {UPLOAD_COLUMNS} FROM uploads WHERE project = ?1 AND status = 'receiving' \
-         ORDER BY number DESC LIMIT ?2 OFFSET ?3"
+        "SELECT {UPLOAD_COLUMNS} FROM uploads WHERE {condition} \
+         ORDER BY number DESC LIMIT ? OFFSET ?"
     );
+    let values = values.into_iter().map(Value::from).chain([list.limit, list.offset].map(count));
     let rows: Vec<(i64, Upload)> = transaction
         .prepare_cached(&query)?
-        .query_map(params![project.as_str(), limit, offset], rows::upload)?
+        .query_map(params_from_iter(values), rows::upload)?
         .collect::<rusqlite::Result<_>>()?;
     let uploads = rows.into_iter().map(|(number, upload)| with_parts(&transaction, number, upload));
     Ok(UploadPage { uploads: uploads.collect::<rusqlite::Result<_>>()?, total })
+}
+
+fn count(rows: u64) -> Value {
+    Value::from(i64::try_from(rows).unwrap_or(i64::MAX))
 }
 
 pub(crate) fn expired(

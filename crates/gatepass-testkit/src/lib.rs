@@ -168,6 +168,7 @@ macro_rules! catalog_suite {
             an_upload_can_be_ended_once
             time_ends_and_forgets_uploads
             unfinished_uploads_are_listed
+            unfinished_uploads_within_a_prefix_are_listed
         ] }
         $crate::tests_of! { $open, catalog::settings: [
             every_field_comes_back

@@ -127,8 +127,7 @@ pub trait Catalog: Send + Sync + 'static {
     async fn list_uploads(
         &self,
         project: &ProjectId,
-        offset: u64,
-        limit: u64,
+        list: &ListUploads,
     ) -> Result<UploadPage, CatalogError>;
 
     /// Unfinished uploads whose time is over, oldest first.
@@ -207,12 +206,23 @@ pub struct EndUpload {
     pub remember: Duration,
 }
 
+/// Which unfinished uploads to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListUploads {
+    /// Only uploads to paths within this, as [`ObjectPath::is_within`] understands it.
+    pub within: String,
+    /// How many to skip.
+    pub offset: u64,
+    /// How many at most.
+    pub limit: u64,
+}
+
 /// One page of uploads.
 #[derive(Debug, Clone, Default)]
 pub struct UploadPage {
     /// The uploads of this page.
     pub uploads: Vec<Upload>,
-    /// How many there are in all.
+    /// How many there are on all pages.
     pub total: u64,
 }
 

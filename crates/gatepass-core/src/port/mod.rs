@@ -15,8 +15,8 @@ pub use blob_store::{
 };
 pub use catalog::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, PublishError, RecordParts, RecordReader, RemoveError, RemoveFile,
-    UploadError, UploadPage,
+    JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
+    RemoveFile, UploadError, UploadPage,
 };
 pub use clock::Clock;
 pub use fetch::{Fetch, FetchError, Fetched, FetchedBody};

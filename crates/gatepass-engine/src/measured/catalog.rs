@@ -6,8 +6,8 @@ use bytes::Bytes;
 use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, PublishError, RecordParts, RecordReader, RemoveError, RemoveFile,
-    UploadError, UploadPage,
+    JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
+    RemoveFile, UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
@@ -140,10 +140,9 @@ impl Catalog for MeasuredCatalog {
     async fn list_uploads(
         &self,
         project: &ProjectId,
-        offset: u64,
-        limit: u64,
+        list: &ListUploads,
     ) -> Result<UploadPage, CatalogError> {
-        self.meter.time("list_uploads", self.inner.list_uploads(project, offset, limit)).await
+        self.meter.time("list_uploads", self.inner.list_uploads(project, list)).await
     }
 
     async fn expired_uploads(

@@ -1,6 +1,7 @@
-//! `GET /uploads`, `GET` and `DELETE /uploads/{id}`: unfinished uploads, for whoever has a key.
+//! `GET /uploads`, `GET` and `DELETE /uploads/{id}`: unfinished uploads, for whoever has a key. Those
+//! outside of the key's prefix are not there.
 
-use gatepass_core::{KeyGrant, Upload, UploadId};
+use gatepass_core::UploadId;
 use gatepass_engine::uploads;
 use http::StatusCode;
 
@@ -17,13 +18,8 @@ pub(crate) async fn list(
     caller: &Caller,
     incoming: &Incoming,
 ) -> Result<Answer, Problem> {
-    let key = caller.key();
-    // A page of a confined key would tell of what it may not see.
-    if !key.prefix().is_empty() {
-        return Err(ErrorCode::ScopeInsufficient.into());
-    }
     let page = Page::of(&Query::parse(incoming.head.uri.query()))?;
-    let found = uploads::list(&app.engine, key.project(), page.offset(), page.limit).await?;
+    let found = uploads::list(&app.engine, caller.key(), page.offset(), page.limit).await?;
     let public_url = &caller.access().public_url;
     let items = found.uploads.iter().map(|upload| upload_json(upload, public_url));
     Ok(list_answer(&incoming.context, items.collect(), page, found.total, "/uploads", &[]))
@@ -35,7 +31,8 @@ pub(crate) async fn find(
     incoming: &Incoming,
     id: &str,
 ) -> Result<Answer, Problem> {
-    let upload = find_visible(app, caller.key(), id).await?;
+    let found = uploads::find(&app.engine, caller.key(), &known_form(id)?).await?;
+    let upload = found.ok_or(ErrorCode::UploadNotFound)?;
     let object = upload_json(&upload, &caller.access().public_url);
     let links = upload_links(&upload);
     Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links, &[])))
@@ -47,16 +44,13 @@ pub(crate) async fn remove(
     incoming: &Incoming,
     id: &str,
 ) -> Result<Answer, Problem> {
-    let upload = find_visible(app, caller.key(), id).await?;
-    uploads::remove(&app.engine, caller.key().project(), &upload.id).await?;
-    let object = deleted(upload.id.as_str());
+    let id = known_form(id)?;
+    uploads::remove(&app.engine, caller.key(), &id).await?;
+    let object = deleted(id.as_str());
     let links = Links { self_: None, parent: Some("/uploads".to_owned()) };
     Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links, &[])))
 }
 
-async fn find_visible(app: &App, key: &KeyGrant, id: &str) -> Result<Upload, Problem> {
-    let Some(id) = UploadId::parse(id) else { return Err(ErrorCode::UploadNotFound.into()) };
-    let found = uploads::find(&app.engine, key.project(), &id).await?;
-    let visible = found.filter(|upload| upload.path.is_within(key.prefix()));
-    visible.ok_or_else(|| ErrorCode::UploadNotFound.into())
+fn known_form(id: &str) -> Result<UploadId, Problem> {
+    UploadId::parse(id).ok_or_else(|| ErrorCode::UploadNotFound.into())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gatepass_core::condition::Conditions;
 use gatepass_core::file_change::{Edit, FileChange};
 use gatepass_core::port::{
-    Catalog, ChangeFile, EndUpload, FinishUpload, ListFiles, RecordParts, RemoveFile,
+    Catalog, ChangeFile, EndUpload, FinishUpload, ListFiles, ListUploads, RecordParts, RemoveFile,
 };
 use gatepass_core::publication::NewFile;
 use gatepass_core::upload::{NewUpload, Origin, UploadKey};
@@ -189,7 +189,10 @@ async fn uploads(catalog: &dyn Catalog, number: u64) {
         assert!(found.is_some());
     }
     catalog.find_upload_by_id(&project_id(), &finishes.id).await.unwrap();
-    catalog.list_uploads(&ProjectId::new("proj_4"), 0, 9).await.unwrap();
+    for within in ["", "large"] {
+        let list = ListUploads { within: within.to_owned(), offset: 0, limit: 9 };
+        catalog.list_uploads(&ProjectId::new("proj_4"), &list).await.unwrap();
+    }
     assert_eq!(catalog.expired_uploads(time(900), 9).await.unwrap().len(), 1);
     let status = UploadStatus::Aborted;
     let end = EndUpload { id: ends.id, status, now: time(3), remember: keep };

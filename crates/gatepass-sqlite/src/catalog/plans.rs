@@ -192,7 +192,11 @@ async fn uploads(catalog: &SqliteCatalog) {
     let record =
         RecordParts { id: finishes.id.clone(), parts, total: None, now: time(1), keep: KEEP };
     catalog.record_parts(record).await.unwrap();
-    assert_eq!(catalog.list_uploads(&project_id(), 0, 9).await.unwrap().total, 2);
+    for within in ["", "large", "large/"] {
+        let list = ListUploads { within: within.to_owned(), offset: 0, limit: 9 };
+        let total = if within == "large/" { 0 } else { 2 };
+        assert_eq!(catalog.list_uploads(&project_id(), &list).await.unwrap().total, total);
+    }
     assert_eq!(catalog.expired_uploads(time(900), 9).await.unwrap().len(), 2);
     let new = new_file("large", time(2));
     let finish = FinishUpload { id: finishes.id.clone(), new, remember: KEEP };

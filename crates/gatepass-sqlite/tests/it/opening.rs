@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::time::Duration;
 
-use gatepass_core::port::{CatalogError, PublishError, RecordParts};
+use gatepass_core::port::{CatalogError, ListUploads, PublishError, RecordParts};
 use gatepass_core::project::SettingsChange;
 use gatepass_core::publication::NewFile;
 use gatepass_core::upload::{NewUpload, Origin};
@@ -70,7 +70,10 @@ async fn everything(catalog: &Subject) -> String {
     let seals: Vec<_> = settings.keys.iter().map(|key| (&key.nonce, &key.ciphertext)).collect();
     let list = gatepass_core::port::ListFiles { limit: 100, ..Default::default() };
     let files = catalog.list_files(&project_id(), &list).await.unwrap();
-    let uploads = catalog.list_uploads(&project_id(), 0, 100).await.unwrap();
+    let uploads = catalog
+        .list_uploads(&project_id(), &ListUploads { limit: 100, ..ListUploads::default() })
+        .await
+        .unwrap();
     let retired = retired(catalog).await;
     assert_eq!((files.total, uploads.total, retired.len(), seals.len()), (2, 1, 1, 1));
     format!("{settings:?} {seals:?} {files:?} {uploads:?} {retired:?}")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use gatepass_core::port::{
-    EndUpload, FinishError, FinishUpload, JoinError, RecordParts, UploadError,
+    EndUpload, FinishError, FinishUpload, JoinError, ListUploads, RecordParts, UploadError,
 };
 use gatepass_core::publication::NewFile;
 use gatepass_core::upload::{BeginRefusal, NewUpload, Origin, UploadKey, UploadRefusal};
@@ -239,7 +239,36 @@ pub async fn unfinished_uploads_are_listed(catalog: Subject) {
     }
     let done = begin(&catalog, "d", 4).await;
     catalog.end_upload(end(&done, UploadStatus::Aborted, 1)).await.unwrap();
-    let page = catalog.list_uploads(&project_id(), 1, 5).await.unwrap();
-    let paths: Vec<&str> = page.uploads.iter().map(|upload| upload.path.as_str()).collect();
-    assert_eq!((paths, page.total), (vec!["b", "a"], 3));
+    assert_eq!(list(&catalog, "", 1, 5).await, (vec!["b".to_owned(), "a".to_owned()], 3));
+}
+
+/// Those outside of a prefix are neither listed nor counted.
+pub async fn unfinished_uploads_within_a_prefix_are_listed(catalog: Subject) {
+    add_project(&catalog).await;
+    let paths = ["u/7", "u/7/a", "u/70", "u/7!", "u/7/b/c", "u/8", "u", "U/7/a"];
+    for (at, origin) in paths.into_iter().zip(1..) {
+        begin(&catalog, at, origin).await;
+    }
+    for (within, wanted) in [
+        ("u/7", vec!["u/7/b/c", "u/7/a", "u/7"]),
+        ("u/7/", vec!["u/7/b/c", "u/7/a"]),
+        ("u/7/a", vec!["u/7/a"]),
+        ("x", vec![]),
+        ("", vec!["U/7/a", "u", "u/8", "u/7/b/c", "u/7!", "u/70", "u/7/a", "u/7"]),
+    ] {
+        let (found, total) = list(&catalog, within, 0, 100).await;
+        assert_eq!(
+            (found, total),
+            (wanted.iter().map(ToString::to_string).collect(), wanted.len() as u64),
+            "{within}"
+        );
+    }
+    assert_eq!(list(&catalog, "u/7", 1, 1).await, (vec!["u/7/a".to_owned()], 3));
+    assert_eq!(list(&catalog, "u/7", 9, 1).await, (vec![], 3));
+}
+
+async fn list(catalog: &Subject, within: &str, offset: u64, limit: u64) -> (Vec<String>, u64) {
+    let list = ListUploads { within: within.to_owned(), offset, limit };
+    let page = catalog.list_uploads(&project_id(), &list).await.unwrap();
+    (page.uploads.iter().map(|upload| upload.path.to_string()).collect(), page.total)
 }

@@ -1,6 +1,6 @@
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use gatepass_core::port::{Clock as _, EndUpload};
+use gatepass_core::port::{Clock as _, EndUpload, ListUploads};
 use gatepass_core::{Upload, UploadId, UploadStatus};
 use serde_json::{Value, json};
 
@@ -61,7 +61,8 @@ async fn list(
 ) -> anyhow::Result<()> {
     let (_, node) = open(flags).await?;
     let project = node.admin().find_project(project).await?;
-    let page = node.catalog.list_uploads(&project.id, offset, limit).await?;
+    let list = ListUploads { within: String::new(), offset, limit };
+    let page = node.catalog.list_uploads(&project.id, &list).await?;
     if as_json {
         let uploads: Vec<Value> = page.uploads.iter().map(view).collect();
         output::json(&json!({ "uploads": uploads, "total": page.total }));

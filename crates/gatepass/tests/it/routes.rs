@@ -96,7 +96,7 @@ fn row(call: KeyedCall) -> Row {
         KeyedCall::DeleteRule => {
             of_rules("?prefix=private/", None, Outcome::Absent("rule_not_found"))
         }
-        KeyedCall::ListFiles => Row {
+        KeyedCall::ListFiles | KeyedCall::ListUploads => Row {
             subject: Subject::Nothing,
             query: "",
             body: None,
@@ -110,13 +110,6 @@ fn row(call: KeyedCall) -> Row {
             query: "",
             body: Some(json!({ "folder": "in", "filename": "fetched" })),
             other_project: Outcome::Elsewhere,
-            outside: refused,
-        },
-        KeyedCall::ListUploads => Row {
-            subject: Subject::Nothing,
-            query: "",
-            body: None,
-            other_project: Outcome::Without,
             outside: refused,
         },
         KeyedCall::FindUpload | KeyedCall::DeleteUpload => of_upload(),
