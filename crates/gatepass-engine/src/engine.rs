@@ -97,6 +97,11 @@ impl Engine {
         Admin::new(catalog, Arc::clone(&self.vault), clock)
     }
 
+    /// What links the files of projects without a domain.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
     /// The projects, as they are now.
     pub fn directory(&self) -> Arc<Directory> {
         self.directory.load_full()

@@ -58,8 +58,8 @@ fn find<'a>(
 async fn answer_anybody(app: &App, call: OpenCall, incoming: &Incoming) -> Answer {
     match call {
         OpenCall::Console => console::respond(app),
-        OpenCall::OpenApi => openapi::document(incoming.context.version),
-        OpenCall::Docs => openapi::page(),
+        OpenCall::OpenApi => openapi::document(app, incoming.context.version),
+        OpenCall::Docs => openapi::page(app),
         OpenCall::Livez => health::livez(),
         OpenCall::Readyz => health::readyz(app, &incoming.context).await,
         OpenCall::Metrics => metrics::respond(app),

@@ -233,7 +233,7 @@ fn list<T: schemars::JsonSchema>(
     }
 }
 
-fn query(name: &str, schema: &Value, required: bool) -> Value {
+pub(super) fn query(name: &str, schema: &Value, required: bool) -> Value {
     json!({ "name": name, "in": "query", "required": required, "schema": schema })
 }
 
@@ -263,7 +263,7 @@ fn describe(route: &Route, operation: &Operation, version: Version, common: &[Er
 }
 
 /// The default need not be said.
-fn accept_version(version: Version) -> Value {
+pub(super) fn accept_version(version: Version) -> Value {
     json!({
         "name": "Accept-Version", "in": "header", "required": version != Version::default(),
         "schema": { "type": "string", "enum": [version.as_str()] },
@@ -278,7 +278,7 @@ fn success(body: &Body) -> Value {
     json!({ "description": "Done.", "content": content })
 }
 
-fn responses_of(errors: &[ErrorCode], version: Version) -> Map<String, Value> {
+pub(super) fn responses_of(errors: &[ErrorCode], version: Version) -> Map<String, Value> {
     let mut by_status: BTreeMap<u16, Vec<String>> = BTreeMap::new();
     for code in errors {
         let line = format!("`{}`: {}", code.kind(), code.explanation());

@@ -12,8 +12,8 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;mar
     summary{cursor:pointer}:root{color-scheme:light dark}";
 
 /// The page for the default answer version.
-pub(crate) fn page() -> String {
-    let document = super::document(Version::default());
+pub(crate) fn page(public_url: &str) -> String {
+    let document = super::document(Version::default(), public_url);
     let mut page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Gatepass API</title>\
          <meta name=viewport content=\"width=device-width\"><style>{STYLE}</style>\
@@ -21,7 +21,9 @@ pub(crate) fn page() -> String {
         escaped(text(&document["info"]["description"])),
     );
     for (path, operations) in members(&document["paths"]) {
-        for (method, operation) in members(operations) {
+        let operations = members(operations);
+        for (method, operation) in operations.filter(|(_, value)| value["operationId"].is_string())
+        {
             operation_section(&mut page, path, method, operation);
         }
     }

@@ -47,6 +47,12 @@ impl Schemas {
         self.enveloped(object, "Meta", "Links")
     }
 
+    /// What was uploaded; the receipt of a signed upload is beside it.
+    pub(super) fn received<T: JsonSchema>(&mut self) -> Value {
+        let object = self.plain::<T>();
+        self.enveloped(object, "ReceivedMeta", "Links")
+    }
+
     /// One page of a list, likewise.
     pub(super) fn list<T: JsonSchema>(&mut self) -> Value {
         let items = self.plain::<T>();
@@ -76,6 +82,7 @@ impl Schemas {
             ("Error", error(self.version)),
             ("DefaultError", error(Version::default())),
             ("Meta", meta([])),
+            ("ReceivedMeta", received_meta()),
             ("ListMeta", list_meta()),
             ("Links", links(["self", "parent"])),
             ("ListLinks", links(["self", "first", "prev", "next", "last"])),
@@ -117,6 +124,12 @@ fn meta<const N: usize>(more: [&str; N]) -> Value {
             required.push(name.into());
         }
     }
+    schema
+}
+
+fn received_meta() -> Value {
+    let mut schema = meta([]);
+    schema["properties"]["receipt"] = json!({ "type": "string" });
     schema
 }
 
