@@ -140,7 +140,7 @@ class Asking:
         self.origin = server[0]["url"] if server else api
         self.version = version
 
-    def __call__(self, status, kind, id="", path="", url=None, key=KEY, headers={}, **details):
+    def __call__(self, status, kind, id="none", path="none", url=None, key=KEY, headers={}, **details):
         target = self.operation["path"].replace("{id}", id).replace("{path}", path)
         headers = {"Accept-Version": self.version} | headers
         if key and not url:

@@ -5,7 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::answer::{Answer, bare};
 
-const METHODS: &str = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
+/// What can be done at a path.
+pub(crate) const METHODS: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
+/// What pages may try: whatever upload libraries are told that they may not, they tell as "network
+/// error", where 405 tells what is wrong.
+const METHODS_FOR_PAGES: &str = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
 const EXPOSED: &str = "ETag, Location, Range, Content-Range, Accept-Ranges, Content-Disposition, \
     Upload-Offset, Upload-Length, Upload-Complete, Upload-Limit, Upload-Expires, Upload-Metadata, \
     Upload-Concat, Upload-Defer-Length, Upload-Draft-Interop-Version, Tus-Resumable, Tus-Version, \
@@ -27,7 +31,8 @@ pub(crate) fn preflight(request: &HeaderMap) -> Answer {
     let mut answer = bare(StatusCode::NO_CONTENT);
     let headers = answer.headers_mut();
     headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+    let for_pages = HeaderValue::from_static(METHODS_FOR_PAGES);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, for_pages);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(request));
     headers.insert(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));

@@ -169,8 +169,7 @@ async fn dispatch(
 }
 
 fn method_not_allowed() -> Problem {
-    Problem::new(ErrorCode::MethodNotAllowed)
-        .header(header::ALLOW, "GET, HEAD, PUT, DELETE, OPTIONS")
+    Problem::new(ErrorCode::MethodNotAllowed).header(header::ALLOW, cors::METHODS)
 }
 
 /// Errors have a body, and `HEAD` must not. Their length goes too: it would announce one.

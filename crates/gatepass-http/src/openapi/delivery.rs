@@ -82,7 +82,7 @@ pub(super) fn path_item(public_url: &str, schemas: &mut Schemas) -> Value {
         "head": head(schemas),
         "put": put(schemas),
         "delete": delete(schemas),
-        "options": preflight(),
+        "options": preflight(schemas),
     })
 }
 
@@ -148,16 +148,16 @@ fn delete(schemas: &mut Schemas) -> Value {
 }
 
 /// It needs no credentials, whatever the path.
-fn preflight() -> Value {
+fn preflight(schemas: &Schemas) -> Value {
     let mut operation = operation(
         "preflight",
         "What pages of other origins may do",
         "Any origin may do anything; the signature is the credential.",
     );
     operation["security"] = json!([]);
-    let mut responses = Map::new();
+    let refused = [ErrorCode::HostInvalid, ErrorCode::VersionUnknown];
+    let mut responses = responses_of(&refused, schemas.version());
     respond(&mut responses, 204, "The methods and headers.", None, &["Allow"]);
-    responses.insert("400".to_owned(), json!({ "description": "No request for a host." }));
     operation["responses"] = responses.into();
     operation
 }
