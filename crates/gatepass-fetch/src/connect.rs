@@ -1,11 +1,12 @@
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use gatepass_core::SourceUrl;
-use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -45,6 +46,26 @@ pub(crate) async fn connect(
         return Ok(Box::new(stream));
     }
     Ok(Box::new(tls.connector()?.connect(server_name(url)?, stream).await?))
+}
+
+/// What is wrong with the certificate, if that is why connecting failed.
+pub(crate) fn distrust(error: &(dyn Error + Send + Sync + 'static)) -> Option<&'static str> {
+    let error = error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let rustls::Error::InvalidCertificate(reason) = error else { return None };
+    Some(match reason {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet"
+        }
+        CertificateError::UnknownIssuer => {
+            "comes from an authority that this server does not trust"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "is for another host"
+        }
+        CertificateError::Revoked => "is revoked",
+        _ => "is not valid",
+    })
 }
 
 fn server_name(

@@ -9,7 +9,7 @@ use gatepass_core::port::{Fetch, FetchError, Fetched};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Guard;
-use crate::connect::{Stream, Tls, connect};
+use crate::connect::{Stream, Tls, connect, distrust};
 use crate::exchange::{Pace, Reply, exchange};
 use crate::resolve::{Names, addresses};
 
@@ -55,7 +55,7 @@ impl Fetcher {
     /// One request: everything is looked at as if there had been none before.
     async fn ask(&self, url: &SourceUrl, deadline: Instant) -> Result<Reply, FetchError> {
         let connected = within(self.limits.connect, deadline, self.connect(url)).await;
-        let stream = connected.map_err(FetchError::Unreachable)?;
+        let stream = connected.map_err(failure)?;
         let pace = Pace { idle: self.limits.idle, deadline };
         let until = deadline.min(Instant::now() + self.limits.idle);
         match timeout_at(until, exchange(stream, url, pace)).await {
@@ -98,6 +98,15 @@ impl Fetch for Fetcher {
             }
         }
         Err(FetchError::TooManyRedirects)
+    }
+}
+
+/// Whoever shows a certificate was connected to, and so is one of those that may be: telling what is
+/// wrong with it maps nothing.
+fn failure(error: Box<dyn Error + Send + Sync>) -> FetchError {
+    match distrust(&*error) {
+        Some(reason) => FetchError::Untrusted(reason),
+        None => FetchError::Unreachable(error),
     }
 }
 

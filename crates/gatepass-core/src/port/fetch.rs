@@ -46,6 +46,9 @@ pub enum FetchError {
     /// out are one error, for the difference would map a network; the cause is for the log.
     #[error("the source could not be reached")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
+    /// It does not prove who it is.
+    #[error("the source's certificate {0}")]
+    Untrusted(&'static str),
     /// It redirects too often.
     #[error("the source redirects more than 3 times")]
     TooManyRedirects,

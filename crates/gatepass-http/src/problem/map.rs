@@ -220,7 +220,8 @@ impl From<FetchError> for Problem {
             FetchError::Status(status) => {
                 Self::new(ErrorCode::SourceFailed).member("status", status).detail(detail)
             }
-            FetchError::TooManyRedirects
+            FetchError::Untrusted(_)
+            | FetchError::TooManyRedirects
             | FetchError::RedirectRefused
             | FetchError::Undelimited
             | FetchError::Encoded

@@ -3,6 +3,7 @@
 
 mod dns;
 pub(crate) mod source;
+mod tls;
 
 use std::io::Write as _;
 use std::net::Ipv4Addr;
