@@ -127,6 +127,12 @@ fn workers_are_confined_replaced_and_end_with_the_server() {
     assert_eq!(limit("Max address space"), (256 << 20).to_string());
     assert_eq!(limit("Max file size"), "0");
     assert_eq!(of("environ"), "");
+    // Its system calls are filtered.
+    assert!(
+        !cfg!(target_arch = "x86_64") || of("status").contains("Seccomp:\t2"),
+        "{}",
+        of("status")
+    );
     let open = std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap();
     let open = open.map(|entry| std::fs::read_link(entry.unwrap().path()).unwrap());
     let open: Vec<String> = open.map(|target| target.to_string_lossy().into_owned()).collect();
