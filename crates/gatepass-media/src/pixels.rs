@@ -1,18 +1,28 @@
-//! What an image shows: a placeholder and its dominant colour. This decodes the image, small.
+//! What an image shows: a placeholder and its dominant colour. This decodes the image, small; or
+//! the small one that a photograph brings along, which costs a hundredth.
 
-use std::io::{BufReader, Seek as _, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, Seek, SeekFrom};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gatepass_core::MediaFacts;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, RgbaImage};
 
+use crate::format::jpeg;
 use crate::source::Source;
 
 /// Largest file that is decoded.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// Most pixels that are decoded: photographs of 16 megapixels. Time and memory grow with them.
 const PIXELS_MAX: u64 = 1 << 24;
+/// From so many pixels on a photograph is not decoded if it brings a small one: below, that takes
+/// some 10 ms.
+const PIXELS_LARGE: u64 = 1 << 20;
+/// Most pixels of that small one. Cameras write 160 by 120, some of them 320 by 240.
+const BROUGHT_PIXELS_MAX: u64 = 1 << 18;
+/// By how much, in hundredths, its shape may differ: it is rounded to whole pixels. What has
+/// black bars, or was left behind when the picture was cropped, differs by more.
+const SHAPE_DIFFERENCE_MAX: u64 = 2;
 /// The same for `WebP`, whose decoder keeps several copies: pictures of 3840 by 2160.
 const WEBP_PIXELS_MAX: u64 = 1 << 23;
 /// Most bytes that a decoder may ask for. Four for each of the most pixels, and half as much again.
@@ -36,10 +46,15 @@ pub(crate) fn read(
         _ => return None,
     };
     let pixels = u64::from(facts.width?).checked_mul(facts.height?.into())?;
-    if pixels > pixels_max(format) || source.size() > FILE_BYTES_MAX {
-        return None;
-    }
-    let small = turned(decode(source, format)?, facts.rotation).into_rgba8();
+    let image = match brought(format, pixels, source, facts) {
+        Some(image) => image,
+        None if pixels > pixels_max(format) || source.size() > FILE_BYTES_MAX => return None,
+        None => {
+            source.seek(SeekFrom::Start(0)).ok()?;
+            decode(BufReader::new(source), format, pixels_max(format))?
+        }
+    };
+    let small = turned(image, facts.rotation).into_rgba8();
     let (width, height) = (small.width().try_into().ok()?, small.height().try_into().ok()?);
     facts.placeholder =
         Some(STANDARD.encode(thumbhash::rgba_to_thumb_hash(width, height, small.as_raw())));
@@ -51,9 +66,33 @@ fn pixels_max(format: ImageFormat) -> u64 {
     if format == ImageFormat::WebP { WEBP_PIXELS_MAX } else { PIXELS_MAX }
 }
 
-fn decode(source: &mut Source<'_>, format: ImageFormat) -> Option<DynamicImage> {
-    source.seek(SeekFrom::Start(0)).ok()?;
-    let mut reader = ImageReader::with_format(BufReader::new(source), format);
+/// The small picture that a large photograph brings along, if it has the same shape.
+fn brought(
+    format: ImageFormat,
+    pixels: u64,
+    source: &mut Source<'_>,
+    facts: &MediaFacts,
+) -> Option<DynamicImage> {
+    if format != ImageFormat::Jpeg || pixels < PIXELS_LARGE {
+        return None;
+    }
+    let bytes = jpeg::thumbnail(source)?;
+    let image = decode(Cursor::new(bytes), format, BROUGHT_PIXELS_MAX)?;
+    let (width, height) = match facts.rotation {
+        Some(90 | 270) => (facts.height?, facts.width?),
+        _ => (facts.width?, facts.height?),
+    };
+    let one = u64::from(width) * u64::from(image.height());
+    let other = u64::from(height) * u64::from(image.width());
+    (one.abs_diff(other) * 100 <= one.max(other) * SHAPE_DIFFERENCE_MAX).then_some(image)
+}
+
+fn decode(
+    bytes: impl BufRead + Seek,
+    format: ImageFormat,
+    pixels_max: u64,
+) -> Option<DynamicImage> {
+    let mut reader = ImageReader::with_format(bytes, format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(DECODER_BYTES_MAX);
     reader.limits(limits);
@@ -61,7 +100,7 @@ fn decode(source: &mut Source<'_>, format: ImageFormat) -> Option<DynamicImage> 
     // The dimensions that were found before are another parser's.
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > pixels_max(format) || decoder.total_bytes() > DECODER_BYTES_MAX {
+    if pixels > pixels_max || decoder.total_bytes() > DECODER_BYTES_MAX {
         return None;
     }
     let image = DynamicImage::from_decoder(decoder).ok()?;

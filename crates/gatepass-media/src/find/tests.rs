@@ -1,5 +1,6 @@
 //! Every parser with sound files, with mutated ones, and with some that are made to hurt.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use gatepass_testkit::fuzz::fuzz;
@@ -12,6 +13,9 @@ use crate::source::FETCHED_BYTES_MAX;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Held by tests that measure memory, and by those that take much.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Far above what the libraries take for files of a few kilobytes.
 const MEMORY_BYTES_MAX: usize = 400 << 20;
@@ -47,6 +51,7 @@ fn samples() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 
 #[test]
 fn no_file_makes_a_parser_panic_or_take_too_much() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (content_type, samples) in samples() {
         for sample in &samples {
             let found = facts(content_type, sample);
@@ -229,4 +234,67 @@ fn a_small_file_that_claims_to_be_a_large_image_is_not_decoded() {
     let found = facts("image/png", &png);
     assert_eq!(size(&found), Some((100_000, 100_000, 0)));
     assert_eq!(found.placeholder, None);
+}
+
+/// A picture of one colour, with this behind the first marker.
+fn plain_jpeg(width: u32, height: u32, colour: [u8; 3], segment: &[u8]) -> Vec<u8> {
+    let picture = image::RgbImage::from_pixel(width, height, image::Rgb(colour));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    let bytes = bytes.into_inner();
+    [&bytes[..2], segment, &bytes[2..]].concat()
+}
+
+/// An Exif segment: two directories, of which the second says where in it a small picture is.
+fn exif(small: &[u8], orientation: u16, offset: u32, length: u32) -> Vec<u8> {
+    let entry = |tag: u16, kind: u16, value: u32| {
+        let value = if kind == 3 { value << 16 } else { value };
+        [&tag.to_be_bytes()[..], &kind.to_be_bytes(), &1_u32.to_be_bytes(), &value.to_be_bytes()]
+            .concat()
+    };
+    let first = [&[0, 1][..], &entry(0x112, 3, orientation.into()), &26_u32.to_be_bytes()].concat();
+    let second =
+        [&[0, 2][..], &entry(0x201, 4, offset), &entry(0x202, 4, length), &[0; 4]].concat();
+    let tiff = [&b"MM\0\x2a\0\0\0\x08"[..], &first, &second, small].concat();
+    let length = u16::try_from(tiff.len() + 8).unwrap();
+    [&[0xff, 0xe1][..], &length.to_be_bytes(), b"Exif\0\0", &tiff].concat()
+}
+
+/// Where the small picture is in an Exif segment as it is made here.
+const SMALL_AT: u32 = 56;
+
+#[test]
+fn a_large_photograph_is_seen_by_the_small_one_it_brings() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (red, blue) = ([200, 0, 0], [0, 0, 200]);
+    let small = plain_jpeg(160, 120, blue, &[]);
+    let length = u32::try_from(small.len()).unwrap();
+    let colour = |width, height, segment: &[u8]| {
+        let found = facts("image/jpeg", &plain_jpeg(width, height, red, segment));
+        let background = found.background.unwrap();
+        assert!(found.placeholder.is_some());
+        u8::from_str_radix(&background[5..], 16).unwrap() > 128
+    };
+    let right = exif(&small, 1, SMALL_AT, length);
+    assert!(colour(1_600, 1_200, &right));
+    assert!(colour(1_604, 1_200, &right), "as near as whole pixels come");
+    assert!(colour(1_600, 1_200, &exif(&small, 6, SMALL_AT, length)), "both are turned");
+    assert!(!colour(400, 300, &right), "a small photograph is looked at itself");
+    assert!(!colour(1_800, 1_200, &right), "another shape");
+    assert!(!colour(1_200, 1_600, &right), "another shape");
+    for (offset, length) in [
+        (SMALL_AT, length / 2),
+        (SMALL_AT + 2, length),
+        (u32::MAX, u32::MAX),
+        (0, u32::MAX),
+        (SMALL_AT, 0),
+        (u32::MAX, 1),
+    ] {
+        assert!(!colour(1_600, 1_200, &exif(&small, 1, offset, length)), "{offset} {length}");
+    }
+    let wide = plain_jpeg(1_600, 1_200, blue, &[]);
+    let length = u32::try_from(wide.len()).unwrap();
+    assert!(!colour(1_600, 1_200, &exif(&wide, 1, SMALL_AT, length)), "it is not small");
+    let found = facts("image/jpeg", &plain_jpeg(1_600, 1_200, red, &exif(&small, 6, SMALL_AT, 9)));
+    assert_eq!(size(&found), Some((1_200, 1_600, 90)));
 }

@@ -9,7 +9,7 @@ mod bmff;
 mod exif;
 mod gif;
 mod heif;
-mod jpeg;
+pub(crate) mod jpeg;
 mod matroska;
 mod mp4;
 mod other_image;
