@@ -26,6 +26,8 @@ ROUNDS = 20
 FILES = [
     ("JPEG, 1280 by 720", "a.jpg", "image/jpeg", "1280x720", 1, "-frames:v 1"),
     ("JPEG, 4000 by 3000", "b.jpg", "image/jpeg", "4000x3000", 1, "-frames:v 1"),
+    ("JPEG, 4000 by 3000, with a small one in its Exif", "c.jpg", "image/jpeg", "4000x3000", 1,
+     "-frames:v 1"),
     ("PNG, 1280 by 720", "a.png", "image/png", "1280x720", 1, "-frames:v 1"),
     ("PNG, 4000 by 3000", "b.png", "image/png", "4000x3000", 1, "-frames:v 1"),
     ("GIF, 320 by 180, 300 frames", "a.gif", "image/gif", "320x180", 10, ""),
@@ -87,6 +89,20 @@ def make(path, size, seconds, arguments):
     pixels = ["-pix_fmt", "yuv420p"] if "264" in arguments else []
     command = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", source]
     subprocess.run([*command, *arguments.split(), *pixels, str(path)], check=True)
+    if path.name == "c.jpg":
+        add_small_one(path)
+
+
+def add_small_one(path):
+    """A picture of 160 by 120 in an Exif segment, as cameras write it."""
+    scale = ["-i", str(path), "-vf", "scale=160:120", "-f", "mjpeg", "-"]
+    command = ["ffmpeg", "-nostdin", "-v", "error", *scale]
+    small = subprocess.run(command, check=True, capture_output=True).stdout
+    entries = struct.pack(">HHII", 0x201, 4, 1, 44) + struct.pack(">HHII", 0x202, 4, 1, len(small))
+    tiff = b"MM\0\x2a\0\0\0\x08" + struct.pack(">HI", 0, 14) + struct.pack(">H", 2) + entries
+    exif = b"Exif\0\0" + tiff + b"\0\0\0\0" + small
+    photo = path.read_bytes()
+    path.write_bytes(photo[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + photo[2:])
 
 
 def processor_time():
