@@ -121,6 +121,8 @@ impl Sessions {
                 }
                 Err(_) => {
                     in_doubt = true;
+                    // What is idle may be as dead, and would cost each attempt as much.
+                    self.pool.retain(|_, _| false);
                     unavailable("no answer in time")
                 }
             };

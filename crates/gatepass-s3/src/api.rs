@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use gatepass_core::port::Link;
 use gatepass_core::{ByteRange, Timestamp};
-use instant_xml::FromXml;
+use instant_xml::{FromXml, ToXml};
 use reqwest::header::{CONTENT_LENGTH, ETAG};
 use reqwest::{Method, Response, StatusCode};
 use rusty_s3::actions::{CreateMultipartUpload, ListObjectsV2, ListParts};
@@ -49,6 +49,24 @@ pub(crate) struct Multipart {
     pub(crate) key: String,
     pub(crate) id: String,
     pub(crate) begun: Timestamp,
+}
+
+/// A part that was written: its number, from 0 on, and its entity tag.
+pub(crate) type Written = (u64, String);
+
+#[derive(ToXml)]
+#[xml(rename = "CompleteMultipartUpload")]
+struct Completion<'a> {
+    parts: Vec<CompletedPart<'a>>,
+}
+
+#[derive(ToXml)]
+#[xml(rename = "Part")]
+struct CompletedPart<'a> {
+    #[xml(rename = "ETag")]
+    etag: &'a str,
+    #[xml(rename = "PartNumber")]
+    number: u64,
 }
 
 #[derive(FromXml)]
@@ -158,19 +176,21 @@ impl Api {
         Ok(etag.ok_or_else(|| unreadable("a part's entity tag"))?.to_owned())
     }
 
-    /// Makes an object of parts with these tags.
+    /// Makes an object of these parts, in the order of their numbers. Others are forgotten.
     pub(crate) async fn complete(
         &self,
         key: &str,
         id: &str,
-        etags: &[String],
+        parts: &[Written],
     ) -> Result<(), CallError> {
-        let action = || {
-            let etags = etags.iter().map(String::as_str);
-            self.bucket.complete_multipart_upload(Some(&self.credentials), key, id, etags)
+        let parts = parts.iter().map(|(number, etag)| CompletedPart { etag, number: number + 1 });
+        let body = Completion { parts: parts.collect() };
+        let body = instant_xml::to_string(&body).map_err(unreadable)?.into();
+        // The signature does not cover the body.
+        let sign = || {
+            let (credentials, none) = (Some(&self.credentials), std::iter::empty());
+            self.bucket.complete_multipart_upload(credentials, key, id, none).sign(SIGNED_FOR)
         };
-        let body = action().body().into();
-        let sign = || action().sign(SIGNED_FOR);
         self.send(Method::POST, &sign, Vec::new(), body).await.map(drop)
     }
 
@@ -233,13 +253,13 @@ impl Api {
         uploads.collect()
     }
 
-    /// When a multipart upload got a part last; `None` if it has none.
-    pub(crate) async fn last_part(
+    /// The parts of a multipart upload, and when it got the last one.
+    pub(crate) async fn list_parts(
         &self,
         key: &str,
         id: &str,
-    ) -> Result<Option<Timestamp>, CallError> {
-        let (mut newest, mut after) = (None, None);
+    ) -> Result<(Vec<Written>, Option<Timestamp>), CallError> {
+        let (mut parts, mut newest, mut after) = (Vec::new(), None, None);
         loop {
             let sign = || {
                 let mut action = self.bucket.list_parts(Some(&self.credentials), key, id);
@@ -250,12 +270,13 @@ impl Api {
             };
             let answer = self.send(Method::GET, &sign, Vec::new(), Bytes::new()).await?;
             let page = ListParts::parse_response(text(&answer)?).map_err(unreadable)?;
-            for part in &page.parts {
+            for part in page.parts {
                 newest = newest.max(Some(time(Some(&part.last_modified))?));
+                parts.push((u64::from(part.number).saturating_sub(1), part.etag));
             }
             match page.next_part_number_marker {
                 Some(next) if after.is_none_or(|after| next > after) => after = Some(next),
-                _ => return Ok(newest),
+                _ => return Ok((parts, newest)),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Making a blob of its parts.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use gatepass_core::port::BlobError;
 use gatepass_core::{BlobId, ByteRange, ContentHasher, ExpectedDigests, Part, PartMap};
 
-use crate::api::Head;
+use crate::api::{Head, Written};
 use crate::client::CallError;
 use crate::memo::{BlobMemo, PieceMemo};
 use crate::read;
@@ -37,12 +38,8 @@ pub(crate) async fn assemble(
     Ok(())
 }
 
-/// A part that does not match its tag is lost, and the blob with it. An upload that is gone may
-/// be one that somebody else is completing at this moment.
+/// An upload that is gone may be one that somebody else is completing at this moment.
 fn upload_error(error: CallError) -> BlobError {
-    if error.is("InvalidPart") {
-        return BlobError::SyncFailed(io::Error::other(error));
-    }
     if error.is("NoSuchUpload") {
         return BlobError::Unavailable(io::Error::other(error));
     }
@@ -61,27 +58,52 @@ async fn complete(
         return Ok(shared.api.abort(&key, &memo.upload_id).await?);
     }
     let cells = parts.end().div_ceil(memo.grid.cell_bytes);
-    let etags = stream::iter((0..cells).map(|number| close(shared, blob, memo, parts, number)))
+    let written = stream::iter((0..cells).map(|number| close(shared, blob, memo, parts, number)))
         .buffered(AT_ONCE)
-        .try_collect::<Vec<String>>()
+        .try_collect::<Vec<Written>>()
         .await?;
-    shared.api.complete(&key, &memo.upload_id, &etags).await.map_err(upload_error)
+    match shared.api.complete(&key, &memo.upload_id, &written).await {
+        Err(error) if error.is("InvalidPart") => {
+            Err(lost(shared, &key, memo, &written, error).await?)
+        }
+        completed => completed.map_err(upload_error),
+    }
 }
 
-/// The entity tag of a cell. One that no part filled alone is put together now.
+/// What it means that a part does not match its tag. If the service has another one, or none, the
+/// part is lost, and the blob with it. If it has the very same, somebody else is sending that part
+/// at this moment, or was until he died: nobody can tell, but nothing is lost for certain.
+async fn lost(
+    shared: &Arc<Shared>,
+    key: &str,
+    memo: &BlobMemo,
+    written: &[Written],
+    error: CallError,
+) -> Result<BlobError, BlobError> {
+    let (there, _) = shared.api.list_parts(key, &memo.upload_id).await?;
+    let bare = |(number, etag): &Written| (*number, etag.trim_matches('"').to_owned());
+    let there: HashSet<Written> = there.iter().map(bare).collect();
+    let error = io::Error::other(error);
+    if written.iter().all(|part| there.contains(&bare(part))) {
+        return Ok(BlobError::Unavailable(error));
+    }
+    Ok(BlobError::SyncFailed(error))
+}
+
+/// The part that a cell is. One that no part of ours filled alone is put together now.
 async fn close(
     shared: &Arc<Shared>,
     blob: &BlobId,
     memo: &BlobMemo,
     parts: &PartMap,
     number: u64,
-) -> Result<String, BlobError> {
+) -> Result<Written, BlobError> {
     let cell = memo.grid.cell(number);
     let within = parts.overlapping(cell);
     if let [part] = within
-        && let PieceMemo::Cell(etag) = PieceMemo::parse(&part.memo)?
+        && let PieceMemo::Cell(written) = PieceMemo::parse(&part.memo)?
     {
-        return Ok(etag);
+        return Ok(written);
     }
     let size = usize::try_from(cell.end().min(parts.end()) - cell.start()).unwrap_or(usize::MAX);
     // Room for the whole cell at once, so that closers do not wait for each other.
@@ -93,8 +115,10 @@ async fn close(
     }
     let filled = buffer.take();
     let key = shared.keys.blob(blob);
+    // Others may be at the same cell at this moment.
+    let number = memo.grid.part_number(number, getrandom::u64().unwrap_or_default());
     let sent = shared.api.upload_part(&key, &memo.upload_id, number, filled.bytes).await;
-    sent.map_err(upload_error)
+    Ok((number, sent.map_err(upload_error)?))
 }
 
 /// Bytes of a loose part, which are those that were recorded.

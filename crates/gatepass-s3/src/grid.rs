@@ -50,6 +50,16 @@ impl Grid {
         ByteRange::new(start, end).unwrap_or(ByteRange::first(0))
     }
 
+    /// The number, from 0 on, of the part that one attempt at a cell is sent as. A cell has as many
+    /// numbers as there are for each, and an attempt takes any: so two attempts that do not know of
+    /// each other, on two nodes, do not replace each other's parts, unless there are so many cells
+    /// that each has a single number.
+    pub fn part_number(&self, cell: u64, random: u64) -> u64 {
+        let cells = self.total.map_or(CELLS_MAX, |total| total.div_ceil(self.cell_bytes));
+        let each = (CELLS_MAX / cells.max(1)).max(1);
+        cell.saturating_mul(each).saturating_add(random % each)
+    }
+
     /// The number of the cell that a byte is in.
     pub fn number_of(&self, at: u64) -> u64 {
         at / self.cell_bytes
@@ -116,6 +126,19 @@ mod tests {
             let cell = cell(Some(total), 0, part * MIB / 3).unwrap();
             assert!(cell <= CELL_BYTES_MAX && total.div_ceil(cell) <= CELLS_MAX, "{part}: {cell}");
         }
+    }
+
+    #[test]
+    fn attempts_at_one_cell_have_numbers_of_their_own() {
+        let grid = |total| Grid { cell_bytes: 10, total };
+        let small = grid(Some(25));
+        assert_eq!([0, 1, 3_332, 3_333].map(|n| small.part_number(0, n)), [0, 1, 3_332, 0]);
+        assert_eq!([0, 3_332].map(|n| small.part_number(2, n)), [6_666, 9_998]);
+        for total in [None, Some(10 * CELLS_MAX), Some(10 * CELLS_MAX - 15)] {
+            assert_eq!(grid(total).part_number(7, 99), 7, "{total:?}");
+        }
+        assert_eq!(grid(Some(5 * CELLS_MAX)).part_number(4_999, 1), 9_999);
+        assert!(grid(Some(0)).part_number(0, u64::MAX) < CELLS_MAX);
     }
 
     #[test]

@@ -10,8 +10,10 @@
 //! A blob of at most [`WHOLE_BYTES_MAX`] is one PUT, a larger one a multipart upload. A blob in
 //! parts is one multipart upload on a grid ([`grid`]) that is fixed when it begins: what fills a
 //! cell goes straight through as its part, the rest is kept beside until the blob is assembled.
-//! The upload's id and the entity tags of its parts are memos in the catalog, so that any process
-//! can go on; a part that was lost or replaced does not match its tag, and the service refuses.
+//! The upload's id and the numbers and entity tags of its parts are memos in the catalog, so that any
+//! process can go on. Each attempt at a cell has a number of its own, so that one that comes late, or
+//! was broken off, harms no other; a part that was lost does not match its tag, and the service
+//! refuses.
 //!
 //! What it promises: what was acknowledged was acknowledged by the service. Every try of an object
 //! carries a token in its metadata; if the answer to the last step is lost, the object is asked for,

@@ -115,8 +115,8 @@ async fn modified(shared: &Shared, upload: &Multipart) -> Result<Timestamp, Blob
     if shared.now().minus(YOUNG) < upload.begun {
         return Ok(upload.begun);
     }
-    match shared.api.last_part(&upload.key, &upload.id).await {
-        Ok(newest) => Ok(newest.unwrap_or(upload.begun).max(upload.begun)),
+    match shared.api.list_parts(&upload.key, &upload.id).await {
+        Ok((_, newest)) => Ok(newest.unwrap_or(upload.begun).max(upload.begun)),
         // It has ended since.
         Err(error) if error.is_not_found() => Ok(upload.begun),
         Err(error) => Err(error.into()),

@@ -5,6 +5,7 @@ use std::io;
 use gatepass_core::Memo;
 use gatepass_core::port::BlobError;
 
+use crate::api::Written;
 use crate::grid::Grid;
 
 /// The form of a blob's memo.
@@ -49,8 +50,8 @@ fn parse_blob(text: &str) -> Option<BlobMemo> {
 /// Where a piece of a part is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PieceMemo {
-    /// It is a part of the multipart upload, with this entity tag.
-    Cell(String),
+    /// It is a part of the multipart upload, with this number and entity tag.
+    Cell(Written),
     /// It is an object of its own, by this attempt.
     Loose(String),
 }
@@ -58,17 +59,24 @@ pub(crate) enum PieceMemo {
 impl PieceMemo {
     pub(crate) fn to_memo(&self) -> Memo {
         match self {
-            Self::Cell(etag) => Memo::new(format!("cell {etag}")),
+            Self::Cell((number, etag)) => Memo::new(format!("cell {number} {etag}")),
             Self::Loose(attempt) => Memo::new(format!("loose {attempt}")),
         }
     }
 
     pub(crate) fn parse(memo: &Memo) -> Result<Self, BlobError> {
-        match memo.as_str().split_once(' ') {
-            Some(("cell", etag)) => Ok(Self::Cell(etag.to_owned())),
-            Some(("loose", attempt)) => Ok(Self::Loose(attempt.to_owned())),
-            _ => Err(senseless(memo)),
+        parse_piece(memo.as_str()).ok_or_else(|| senseless(memo))
+    }
+}
+
+fn parse_piece(text: &str) -> Option<PieceMemo> {
+    match text.split_once(' ')? {
+        ("cell", part) => {
+            let (number, etag) = part.split_once(' ')?;
+            Some(PieceMemo::Cell((number.parse().ok()?, etag.to_owned())))
         }
+        ("loose", attempt) => Some(PieceMemo::Loose(attempt.to_owned())),
+        _ => None,
     }
 }
 
@@ -92,7 +100,8 @@ mod tests {
             };
             assert_eq!(BlobMemo::parse(&memo.to_memo()).unwrap(), memo);
         }
-        for memo in [PieceMemo::Cell("\"tag\"".to_owned()), PieceMemo::Loose("ab".to_owned())] {
+        for memo in [PieceMemo::Cell((7, "\"tag\"".to_owned())), PieceMemo::Loose("ab".to_owned())]
+        {
             assert_eq!(PieceMemo::parse(&memo.to_memo()).unwrap(), memo);
         }
         for text in ["", "1", "2 7 - t i", "1 0 - t i", "1 7 x t i", "1 7 - t", "1 7 - t "] {

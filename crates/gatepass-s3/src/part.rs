@@ -93,12 +93,14 @@ impl PartStaging {
         };
         let cell = self.memo.grid.cell(self.memo.grid.number_of(start));
         let fills = cell.start() == start && cell.length() == size;
-        let number = fills.then(|| self.memo.grid.number_of(start));
+        let random = getrandom::u64().unwrap_or_default();
+        let number =
+            fills.then(|| self.memo.grid.part_number(self.memo.grid.number_of(start), random));
         let attempt = key::attempt()?;
         let loose = self.shared.keys.part(&self.blob, start, &attempt);
         self.sending.spawn(async move {
             let memo = if let Some(number) = number {
-                way.send_cell(number, bytes).await?
+                way.send_part(number, bytes).await?
             } else {
                 way.api.put(&loose, &attempt, bytes).await?;
                 PieceMemo::Loose(attempt)
@@ -122,7 +124,7 @@ impl PartStaging {
         }
     }
 
-    /// Removes the loose pieces. Cells are overwritten, or go with the upload.
+    /// Removes the loose pieces. Parts of the upload go when it ends.
     async fn remove(mut self) {
         // What is on its way arrives, or fails, before somebody else writes to the same cell.
         while !self.sending.is_empty() {
@@ -183,9 +185,9 @@ struct Way {
 }
 
 impl Way {
-    async fn send_cell(&self, number: u64, bytes: Bytes) -> Result<PieceMemo, BlobError> {
+    async fn send_part(&self, number: u64, bytes: Bytes) -> Result<PieceMemo, BlobError> {
         match self.api.upload_part(&self.key, &self.upload_id, number, bytes).await {
-            Ok(etag) => Ok(PieceMemo::Cell(etag)),
+            Ok(etag) => Ok(PieceMemo::Cell((number, etag))),
             Err(error) => Err(upload_error(error)),
         }
     }

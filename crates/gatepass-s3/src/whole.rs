@@ -8,7 +8,7 @@ use gatepass_core::port::{BlobError, CommittedBlob, Staging};
 use gatepass_core::{BlobId, ContentHasher};
 use tokio::task::JoinSet;
 
-use crate::api::Head;
+use crate::api::{Head, Written};
 use crate::buffer::{Buffer, Filled};
 use crate::client::CallError;
 use crate::grid::{CELL_BYTES, CELL_BYTES_MAX, CELLS_MAX};
@@ -41,8 +41,8 @@ struct Writer {
 struct Upload {
     id: String,
     begun: u64,
-    sending: JoinSet<Result<(u64, String), CallError>>,
-    etags: Vec<(u64, String)>,
+    sending: JoinSet<Result<Written, CallError>>,
+    written: Vec<Written>,
 }
 
 impl WholeStaging {
@@ -130,7 +130,8 @@ impl Writer {
         let api = Arc::clone(&self.shared.api);
         if self.upload.is_none() {
             let id = api.create(&self.key, &self.token).await?;
-            self.upload = Some(Upload { id, begun: 0, sending: JoinSet::new(), etags: Vec::new() });
+            self.upload =
+                Some(Upload { id, begun: 0, sending: JoinSet::new(), written: Vec::new() });
         }
         let Some(upload) = &mut self.upload else { return Err(ended()) };
         if upload.begun >= CELLS_MAX {
@@ -162,9 +163,8 @@ impl Writer {
         while !upload.sending.is_empty() {
             upload.settle_one().await?;
         }
-        upload.etags.sort_unstable();
-        let etags: Vec<String> = upload.etags.drain(..).map(|(_, etag)| etag).collect();
-        let completed = self.shared.api.complete(&self.key, &upload.id, &etags).await;
+        upload.written.sort_unstable();
+        let completed = self.shared.api.complete(&self.key, &upload.id, &upload.written).await;
         self.shared.settle(&self.key, &self.token, self.size, completed).await
     }
 
@@ -181,7 +181,7 @@ impl Upload {
     /// Waits for one part.
     async fn settle_one(&mut self) -> Result<(), BlobError> {
         match self.sending.join_next().await {
-            Some(Ok(sent)) => self.etags.push(sent?),
+            Some(Ok(sent)) => self.written.push(sent?),
             Some(Err(lost)) => return Err(BlobError::Unavailable(std::io::Error::other(lost))),
             None => {}
         }

@@ -1,10 +1,13 @@
 //! A real object store for tests: a Garage cluster of three nodes, each byte on all of them, every
 //! write synced. Its processes and files go when the process that started it ends, however.
 
+pub mod proxy;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Nodes of the cluster.
@@ -22,10 +25,15 @@ pub const BUCKET: &str = "blobs";
 /// The region that requests are signed for.
 pub const REGION: &str = "garage";
 
-/// Runs a program, tells its process id, and kills it and removes its files when its own input
-/// ends: that is when whoever started it has ended.
-const GUARD: &str = r#""$@" >"$DIRECTORY/log" 2>&1 & echo $!; cat >/dev/null
-kill -9 $! 2>/dev/null; wait $! 2>/dev/null; rm -rf "$DIRECTORY""#;
+/// Runs a program and tells its process id. With each line of its own input it kills it, and starts
+/// it again; at the end of the input it kills it and removes its files: that is when whoever
+/// started it has ended.
+const GUARD: &str = r#"while :; do
+  "$@" >>"$DIRECTORY/log" 2>&1 </dev/null & echo $!; read -r line; going=$?
+  kill -9 $! 2>/dev/null; wait $! 2>/dev/null
+  [ $going = 0 ] || break
+done
+rm -rf "$DIRECTORY""#;
 
 /// A cluster, with one bucket and one key.
 pub struct Cluster {
@@ -33,10 +41,15 @@ pub struct Cluster {
 }
 
 struct Node {
-    guard: Child,
-    pid: String,
+    process: Mutex<Process>,
     directory: PathBuf,
     s3: u16,
+}
+
+struct Process {
+    guard: Child,
+    answers: BufReader<ChildStdout>,
+    pid: String,
 }
 
 impl Cluster {
@@ -57,10 +70,23 @@ impl Cluster {
         format!("http://127.0.0.1:{}", self.nodes[node].s3)
     }
 
-    /// Kills a node as a crash would, for good.
+    /// Kills a node as a crash would; it stays away until [`Self::resume`].
     pub fn kill(&self, node: usize) {
-        let killed = Command::new("kill").args(["-9", &self.nodes[node].pid]).status();
+        let pid = &self.nodes[node].process().pid;
+        let killed = Command::new("kill").args(["-9", pid]).status();
         assert!(killed.unwrap().success());
+    }
+
+    /// Starts a node again after [`Self::kill`], and waits until it answers.
+    pub fn resume(&self, node: usize) {
+        let node = &self.nodes[node];
+        node.process().restart();
+        wait_for(node.s3);
+    }
+
+    /// Gives the bucket another name.
+    pub fn name_bucket(&self, name: &str) {
+        eventually(&self.nodes[0], &["bucket", "alias", BUCKET, name]);
     }
 
     fn set_up(&self) {
@@ -129,13 +155,31 @@ impl Node {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut pid = String::new();
-        BufReader::new(guard.stdout.take().unwrap()).read_line(&mut pid).unwrap();
-        Self { guard, pid: pid.trim().to_owned(), directory, s3 }
+        let answers = BufReader::new(guard.stdout.take().unwrap());
+        let mut process = Process { guard, answers, pid: String::new() };
+        process.read_pid();
+        Self { process: Mutex::new(process), directory, s3 }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Node {
+impl Process {
+    fn restart(&mut self) {
+        writeln!(self.guard.stdin.as_mut().unwrap(), "again").unwrap();
+        self.read_pid();
+    }
+
+    fn read_pid(&mut self) {
+        self.pid.clear();
+        self.answers.read_line(&mut self.pid).unwrap();
+        self.pid.truncate(self.pid.trim_end().len());
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();

@@ -4,6 +4,8 @@
 //! A shell keeps the server. It waits for the end of its input, which comes when the test program
 //! ends, however it ends; then it stops the server and removes the directory.
 
+pub mod proxy;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -56,13 +58,22 @@ impl Server {
 
     /// One of its own, for a test that restarts it.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// One that syncs what it commits, for measurements.
+    pub fn start_synced() -> Self {
+        Self::start_with(" -c fsync=on")
+    }
+
+    fn start_with(more: &str) -> Self {
         let programs = programs();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut keeper = Command::new("bash")
             .args(["-c", KEEPER])
             .env("BIN", &programs)
             .env("PORT", port.to_string())
-            .env("SETTINGS", SETTINGS)
+            .env("SETTINGS", format!("{SETTINGS}{more}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -20,7 +20,7 @@ use gatepass_testkit::postgres::Server;
 use gatepass_testkit::run;
 
 use super::open_at;
-use super::proxy::{self, Weather};
+use gatepass_testkit::postgres::proxy::{self, Weather};
 
 const PATHS: usize = 4;
 const WORKERS: usize = 12;
@@ -345,6 +345,27 @@ fn nobody_waits_for_long() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         weather.delay.store(0, Ordering::Relaxed);
         through.publish(new_file("after", time(1))).await.unwrap();
+    });
+}
+
+/// A firewall forgets connections: none of them ends, and nothing comes through any more.
+#[test]
+fn dead_connections_are_not_tried_one_after_the_other() {
+    let server = Server::shared();
+    let database = server.make_database();
+    run(async move {
+        let weather = Arc::new(Weather::default());
+        let port = proxy::start(server.port(), Arc::clone(&weather)).await;
+        let through = open_at(&server.url_by(port, &database)).await;
+        add_project(&through).await;
+        let names: Vec<String> = (0..30).map(|number| format!("f{number}")).collect();
+        let all = names.iter().map(|name| through.publish(new_file(name, time(1))));
+        for made in join_all(all).await {
+            made.unwrap();
+        }
+        weather.silence();
+        through.publish(new_file("after", time(1))).await.unwrap();
+        assert_eq!(weather.faults.load(Ordering::Relaxed), 1, "one is tried, and no other");
     });
 }
 

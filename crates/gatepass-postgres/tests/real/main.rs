@@ -4,7 +4,6 @@
 mod faults;
 mod opening;
 mod plans;
-mod proxy;
 mod trips;
 
 mod conformance {

@@ -18,7 +18,7 @@ use gatepass_testkit::run;
 use gatepass_core::port::Catalog;
 
 use super::faults::an_upload;
-use super::proxy::{self, Weather};
+use gatepass_testkit::postgres::proxy::{self, Weather};
 
 #[test]
 fn a_look_up_takes_one_round_trip_and_a_change_two() {

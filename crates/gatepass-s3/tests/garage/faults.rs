@@ -13,8 +13,8 @@ use gatepass_testkit::blob_store::{Store, assert_holds, hasher, is_listed, pour}
 use gatepass_testkit::builders::{blob_id, noise};
 use gatepass_testkit::{eventually, run};
 
-use crate::proxy::{Asked, Fault, Proxy};
 use crate::{cluster, fresh_prefix, open_at};
+use gatepass_testkit::garage::proxy::{Asked, Fault, Proxy};
 
 const SMALL: usize = 300_000;
 const LARGE: usize = 20_000_000;
@@ -47,7 +47,7 @@ async fn behind(
     script: impl Fn(&Asked, u64) -> Fault + Send + Sync + 'static,
 ) -> (Proxy, Store, Store) {
     let direct = cluster().endpoint(1);
-    let proxy = Proxy::start(&direct, script).await;
+    let proxy = Proxy::start(std::slice::from_ref(&direct), script).await;
     let prefix = fresh_prefix();
     let store = open_at(&proxy.endpoint, &prefix);
     (proxy, store, open_at(&direct, &prefix))

@@ -5,7 +5,6 @@
 mod faults;
 mod nodes;
 mod parts;
-mod proxy;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

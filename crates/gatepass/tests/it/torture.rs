@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -18,11 +18,12 @@ pub(crate) struct Torture {
     size: u64,
     chunk: u64,
     stretch: Vec<u8>,
-    /// The server at this moment; none while it is down.
-    address: Mutex<Option<SocketAddr>>,
+    /// The servers at this moment; each request goes to any of them.
+    addresses: Mutex<Vec<SocketAddr>>,
     finished: Mutex<Vec<Value>>,
     done: AtomicBool,
     sent: AtomicUsize,
+    tries: AtomicU64,
 }
 
 impl Torture {
@@ -31,10 +32,11 @@ impl Torture {
             size,
             chunk,
             stretch: noise(1, 1 << 20),
-            address: Mutex::default(),
+            addresses: Mutex::default(),
             finished: Mutex::default(),
             done: AtomicBool::default(),
             sent: AtomicUsize::default(),
+            tries: AtomicU64::default(),
         }
     }
 
@@ -48,14 +50,47 @@ impl Torture {
         bytes
     }
 
-    /// Uploads with so many clients through so many kills; returns the File.
-    pub(crate) fn run(&self, clients: usize, kills: usize) -> Value {
+    /// Where requests go from now on.
+    pub(crate) fn direct(&self, addresses: Vec<SocketAddr>) {
+        *self.addresses.lock().unwrap() = addresses;
+    }
+
+    /// Uploads with so many clients, while something else happens; returns the File.
+    pub(crate) fn upload<T>(
+        &self,
+        url: &str,
+        clients: usize,
+        meanwhile: impl FnOnce() -> T,
+    ) -> (Value, T) {
         let count = self.size / self.chunk;
         let mut chunks: Vec<u64> = (0..count).collect();
         // Shuffled, the same way each time; every tenth is there twice.
         chunks.sort_by_key(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17));
         let twice: Vec<u64> = chunks.iter().copied().filter(|number| number % 10 == 3).collect();
         let queue = Mutex::new(chunks.into_iter().chain(twice).collect::<VecDeque<_>>());
+        let happened = std::thread::scope(|scope| {
+            for _ in 0..clients {
+                scope.spawn(|| self.send_all(&queue, url));
+            }
+            meanwhile()
+        });
+        let files = self.finished.lock().unwrap().clone();
+        assert!(self.done.load(Ordering::SeqCst), "it never became a file");
+        let other = files.iter().find(|file| **file != files[0]);
+        assert_eq!(other, None, "one finish, one File: {}", files[0]);
+        (files[0].clone(), happened)
+    }
+
+    /// Waits until so many hundredths of all chunks were taken.
+    pub(crate) fn wait_for(&self, percent: u64) {
+        let until = usize::try_from(self.size / self.chunk * percent / 100).unwrap();
+        while self.sent.load(Ordering::SeqCst) < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Uploads to one server with so many clients, through so many kills; returns the File.
+    pub(crate) fn run(&self, clients: usize, kills: u64) -> Value {
         // One port for its whole life, so that the URL stays what it is.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let start = |data: &PathBuf| Start::at(data).replace("--listen", &port.to_string()).run();
@@ -63,35 +98,20 @@ impl Torture {
         let data = directory.path().join("data");
         let server = start(&data);
         let url = server.put_url("large.bin");
-        *self.address.lock().unwrap() = Some(server.delivery);
-        let server = std::thread::scope(|scope| {
-            for _ in 0..clients {
-                scope.spawn(|| self.send_all(&queue, &url));
-            }
-            self.kill(server, kills, usize::try_from(count).unwrap(), &start)
-        });
-        let files = self.finished.lock().unwrap().clone();
-        assert!(files.iter().all(|file| *file == files[0]), "one finish, one File");
-        self.check(&server);
-        files[0].clone()
+        self.direct(vec![server.delivery]);
+        let (file, server) = self.upload(&url, clients, || self.kill(server, kills, &start));
+        self.check(server.delivery);
+        assert_eq!(server.blobs(), 1);
+        file
     }
 
-    fn kill(
-        &self,
-        mut server: Server,
-        kills: usize,
-        count: usize,
-        start: &dyn Fn(&PathBuf) -> Server,
-    ) -> Server {
+    fn kill(&self, mut server: Server, kills: u64, start: &dyn Fn(&PathBuf) -> Server) -> Server {
         for kill in 1..=kills {
-            let until = count * kill / (kills + 1);
-            while self.sent.load(Ordering::SeqCst) < until {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            *self.address.lock().unwrap() = None;
+            self.wait_for(100 * kill / (kills + 1));
+            self.direct(Vec::new());
             let Data { path, .. } = server.kill();
             server = start(&path);
-            *self.address.lock().unwrap() = Some(server.delivery);
+            self.direct(vec![server.delivery]);
         }
         server
     }
@@ -111,9 +131,17 @@ impl Torture {
         }
     }
 
+    /// Any of the servers.
+    fn address(&self) -> Option<SocketAddr> {
+        let addresses = self.addresses.lock().unwrap();
+        let turn = self.tries.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let any = (turn >> 32).checked_rem(addresses.len() as u64)?;
+        addresses.get(usize::try_from(any).unwrap()).copied()
+    }
+
     /// Sends a chunk, or half of it; whether it was taken.
     fn send(&self, url: &str, chunk: u64, cut: bool) -> bool {
-        let Some(address) = *self.address.lock().unwrap() else { return false };
+        let Some(address) = self.address() else { return false };
         let Ok(mut stream) = TcpStream::connect(address) else { return false };
         stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let bytes = self.bytes(chunk);
@@ -143,13 +171,15 @@ impl Torture {
         }
     }
 
-    fn check(&self, server: &Server) {
-        assert!(self.done.load(Ordering::SeqCst), "it never became a file");
-        let mut stream = TcpStream::connect(server.delivery).unwrap();
+    /// What is read is what was sent.
+    pub(crate) fn check(&self, address: SocketAddr) {
+        let mut stream = TcpStream::connect(address).unwrap();
         let head = b"GET /large.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         stream.write_all(head).unwrap();
         let mut reader = std::io::BufReader::new(stream);
-        crate::support::read_head(&mut reader).unwrap();
+        let (status, _) = crate::support::read_head(&mut reader).unwrap();
+        assert_eq!(status, 200);
+        let mut size = 0;
         let (mut found, mut expected) = (Sha256::new(), Sha256::new());
         let mut buffer = vec![0; 1 << 20];
         loop {
@@ -158,11 +188,12 @@ impl Torture {
                 break;
             }
             found.update(&buffer[..count]);
+            size += count as u64;
         }
+        assert_eq!(size, self.size, "it broke off");
         for chunk in 0..self.size / self.chunk {
             expected.update(self.bytes(chunk));
         }
         assert!(found.finalize() == expected.finalize(), "it came back different");
-        assert_eq!(server.blobs(), 1);
     }
 }

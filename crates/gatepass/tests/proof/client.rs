@@ -22,15 +22,26 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    fn object(&self) -> Value {
+    /// What is in the envelope.
+    pub(crate) fn object(&self) -> Value {
         serde_json::from_slice::<Value>(&self.body).unwrap_or_default()["data"].clone()
     }
 }
 
-/// One kept connection.
+/// Where the next request goes; `None` if nobody is there.
+pub(crate) type Route = Box<dyn FnMut() -> Option<SocketAddr> + Send>;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One kept connection, or one for each request.
 pub(crate) struct Client {
-    address: SocketAddr,
+    route: Route,
+    keeps: bool,
+    patience: Duration,
     stream: Option<BufReader<TcpStream>>,
+    /// Answers that blame the server for good.
+    pub(crate) internal_errors: u64,
 }
 
 /// Why a client stops: the server is gone, or something is wrong with it.
@@ -55,7 +66,13 @@ pub(crate) fn sign(action: Action, path: &str, nonce: u64) -> String {
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None }
+        let route = Box::new(move || Some(address));
+        Self { route, keeps: true, patience: PATIENCE, stream: None, internal_errors: 0 }
+    }
+
+    /// One that asks for the way before each request, and waits so long for an answer.
+    pub(crate) fn routed(route: Route, patience: Duration) -> Self {
+        Self { route, keeps: false, patience, stream: None, internal_errors: 0 }
     }
 
     /// Sends a request; `None` if no whole answer came.
@@ -67,8 +84,9 @@ impl Client {
         body: &[u8],
     ) -> Option<Reply> {
         let reply = self.try_send(method, target, headers, body);
-        if reply.is_none() {
-            self.stream = None;
+        match &reply {
+            None => self.stream = None,
+            Some(reply) => self.internal_errors += u64::from(reply.status == 500),
         }
         reply
     }
@@ -80,10 +98,11 @@ impl Client {
         headers: &str,
         body: &[u8],
     ) -> Option<Reply> {
-        if self.stream.is_none() {
-            let stream = TcpStream::connect(self.address).ok()?;
+        if self.stream.is_none() || !self.keeps {
+            let stream = TcpStream::connect((self.route)()?).ok()?;
             stream.set_nodelay(true).ok()?;
-            stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+            stream.set_read_timeout(Some(self.patience)).ok()?;
+            stream.set_write_timeout(Some(self.patience)).ok()?;
             self.stream = Some(BufReader::with_capacity(64 << 10, stream));
         }
         let stream = self.stream.as_mut()?;
@@ -182,7 +201,7 @@ impl Client {
     }
 
     /// Sends one chunk of the slot's upload, which begins if there is none.
-    fn chunk(
+    pub(crate) fn chunk(
         &mut self,
         slot: &mut Slot,
         random: &mut Random,

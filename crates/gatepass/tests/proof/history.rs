@@ -3,6 +3,9 @@
 //! A path has one client at a time, which makes the rule simple. What was acknowledged last is
 //! there (I1), whole (I2), or what was on its way when the fault came (I3). Of an unfinished
 //! upload everything that was reported is there still (I4).
+//!
+//! What was on its way to a server that was killed has had its effect by the time of the check, or
+//! never has it. Where a server may only have stopped for a while, it may come late, once.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +24,8 @@ pub(crate) struct Slot {
     settled: Found,
     /// What requests of unknown outcome would have left.
     pending: BTreeSet<Found>,
+    /// Whether what is pending may still come after something else was seen.
+    pub(crate) comes_late: bool,
     pub(crate) upload: Option<Upload>,
 }
 
@@ -50,13 +55,24 @@ impl Upload {
 
 impl Slot {
     pub(crate) fn new(path: String) -> Self {
-        Self { path, settled: Found::Absent, pending: BTreeSet::new(), upload: None }
+        Self {
+            path,
+            settled: Found::Absent,
+            pending: BTreeSet::new(),
+            comes_late: false,
+            upload: None,
+        }
     }
 
     /// A request was acknowledged.
     pub(crate) fn settle(&mut self, found: Found) {
         self.settled = found;
-        self.pending.clear();
+        if !self.comes_late {
+            self.pending.clear();
+        } else if found != Found::Absent {
+            // Once: but of several removals nobody can tell which it was.
+            self.pending.remove(&found);
+        }
     }
 
     /// A request's answer is not known.
@@ -106,6 +122,15 @@ mod tests {
         slot.may_become(Found::Version(2));
         assert!(slot.check(Found::Version(2)).is_ok());
         assert!(slot.check(Found::Version(1)).is_err(), "it went back");
+        slot.comes_late = true;
+        slot.may_become(Found::Version(3));
+        slot.settle(Found::Version(4));
+        assert!(slot.check(Found::Version(3)).is_ok(), "it came late");
+        assert!(slot.check(Found::Version(4)).is_err(), "that one was replaced");
+        assert!(slot.check(Found::Absent).is_err(), "lost");
+        slot.settle(Found::Version(5));
+        assert!(slot.check(Found::Version(3)).is_err(), "it came twice");
+        slot.comes_late = false;
         slot.upload = Some(Upload {
             url: String::new(),
             version: 3,

@@ -10,6 +10,7 @@
     reason = "these are tests"
 )]
 
+#[allow(dead_code, reason = "shared with the cluster, which uses more of it")]
 mod client;
 mod content;
 mod faults;
@@ -20,23 +21,10 @@ mod model;
 mod network;
 mod power;
 mod random;
+mod run;
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
 mod support;
 mod trace;
 
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-/// One line for the scorecard.
-fn report(name: &str, seed: u64, trials: u64, begun: std::time::Instant, more: &str) {
-    use std::io::Write as _;
-    let seconds = begun.elapsed().as_secs_f64();
-    let line = format!(
-        "{{\"name\":\"{name}\",\"seed\":{seed},\"trials\":{trials},\"failures\":0,\"seconds\":{seconds:.1}{more}}}\n"
-    );
-    // Past the harness, which shows nothing of tests that pass.
-    let _ = std::io::stderr().write_all(line.as_bytes());
-}
+pub(crate) use run::{report, setting};

@@ -9,29 +9,55 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+/// How long a connection stays half open, unless the weather changes.
+const HOLD_MAX: Duration = Duration::from_secs(20);
+
 /// What it does to connections. Zero for each means that all is well.
 #[derive(Default)]
-pub(crate) struct Weather {
+pub struct Weather {
     /// Every so many commits, the answer is dropped and the connection cut.
-    pub(crate) cut_answer_every: AtomicU32,
+    pub cut_answer_every: AtomicU32,
     /// Every so many commits, the answer never comes, and the connection stays open.
-    pub(crate) hold_answer_every: AtomicU32,
+    pub hold_answer_every: AtomicU32,
     /// Every so many commits, the commit itself never arrives, and the connection stays open.
-    pub(crate) hold_commit_every: AtomicU32,
+    pub hold_commit_every: AtomicU32,
     /// Every so many reads of bytes from the node, the connection is cut in the middle of them.
-    pub(crate) cut_every: AtomicU32,
+    pub cut_every: AtomicU32,
     /// Milliseconds that every piece takes longer.
-    pub(crate) delay: AtomicU64,
+    pub delay: AtomicU64,
     /// How often bytes came from the node after bytes had gone to it: round trips.
-    pub(crate) turns: AtomicU32,
+    pub turns: AtomicU32,
+    /// How often something went wrong.
+    pub faults: AtomicU32,
     answered: AtomicBool,
     commits: AtomicU32,
     pieces: AtomicU32,
-    /// How often something went wrong.
-    pub(crate) faults: AtomicU32,
+    /// Connections that were made before this many silences are silent.
+    silences: AtomicU32,
+    cleared: Notify,
 }
 
 impl Weather {
+    /// Nothing more comes through connections that there are now; they stay open. New ones are well.
+    pub fn silence(&self) {
+        self.silences.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// All is well from now on: what was half open is cut.
+    pub fn clear(&self) {
+        let every = [
+            &self.cut_answer_every,
+            &self.hold_answer_every,
+            &self.hold_commit_every,
+            &self.cut_every,
+        ];
+        for every in every {
+            every.store(0, Ordering::Relaxed);
+        }
+        self.delay.store(0, Ordering::Relaxed);
+        self.cleared.notify_waiters();
+    }
+
     fn is_due(&self, every: &AtomicU32, count: u32) -> bool {
         let every = every.load(Ordering::Relaxed);
         let due = every > 0 && count.is_multiple_of(every);
@@ -42,8 +68,8 @@ impl Weather {
     }
 }
 
-/// Listens, and returns the port.
-pub(crate) async fn start(to: u16, weather: Arc<Weather>) -> u16 {
+/// Listens in front of a port of this machine, and returns where.
+pub async fn start(to: u16, weather: Arc<Weather>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -68,13 +94,14 @@ enum Fate {
 async fn carry(node: TcpStream, server: TcpStream, weather: Arc<Weather>) {
     let (node_reads, node_writes) = node.into_split();
     let (server_reads, server_writes) = server.into_split();
+    let silences = weather.silences.load(Ordering::Relaxed);
     let mute = Arc::new(Notify::new());
     let answers = answers(server_reads, node_writes, Arc::clone(&mute), Arc::clone(&weather));
     let answers = tokio::spawn(answers);
-    let fate = questions(node_reads, server_writes, &mute, &weather).await;
+    let fate = questions(node_reads, server_writes, &mute, &weather, silences).await;
     if fate == Fate::Hold {
         // Half open: until the node gives up.
-        tokio::time::sleep(Duration::from_secs(20)).await;
+        let _ = tokio::time::timeout(HOLD_MAX, weather.cleared.notified()).await;
     }
     answers.abort();
 }
@@ -85,11 +112,17 @@ async fn questions(
     mut to: OwnedWriteHalf,
     mute: &Notify,
     weather: &Weather,
+    silences: u32,
 ) -> Fate {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else { return Fate::Cut };
         let bytes = &buffer[..count];
+        if silences < weather.silences.load(Ordering::Relaxed) {
+            weather.faults.fetch_add(1, Ordering::Relaxed);
+            mute.notify_one();
+            return Fate::Hold;
+        }
         if weather.answered.swap(false, Ordering::Relaxed) {
             weather.turns.fetch_add(1, Ordering::Relaxed);
         }

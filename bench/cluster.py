@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Measures Gatepass on PostgreSQL and Garage beside presigned uploads to the same Garage.
+
+    python3 bench/cluster.py [--quick] [--json] [--rounds N]
+
+Starts PostgreSQL, three Garage nodes (replication 3) and one Gatepass node; all of them sync. Needs
+`garage` (scripts/test builds it) and PostgreSQL. Rounds are interleaved and medians compared.
+
+- 256 KiB: a signed PUT through Gatepass beside a presigned PUT
+- one file in chunks of 16 MiB, 4 at a time: through Gatepass beside a presigned multipart upload
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+
+from load import ROOT, Load, build, machine, say
+from peers import KEY, TOOLS, Peer
+
+CHUNK = 16 << 20
+
+
+class Presigned(Peer):
+    """Garage itself; `address` is all that the load needs to know of it."""
+
+    name, dialect = "presigned", "s3"
+
+    def __init__(self, about):
+        self.address = about["endpoint"].removeprefix("http://")
+        self.load = {"AWS_ACCESS_KEY_ID": about["key_id"], "AWS_SECRET_ACCESS_KEY": about["key"]}
+
+
+class Gatepass(Peer):
+    name, dialect, load = "gatepass", "gatepass", {"GATEPASS_API_KEY": KEY}
+
+    def __init__(self, binary, about):
+        self.binary, self.about = binary, about
+
+    def command(self, directory, port):
+        about, master = self.about, directory / "master.key"
+        made = subprocess.run([self.binary, "keys", "master"], check=True, capture_output=True)
+        master.write_bytes(made.stdout)
+        place = f"s3://{about['bucket']}/ours?endpoint={about['endpoint']}&region={about['region']}"
+        command = [self.binary, "serve", "--data", directory / "data", "--store", place]
+        command += ["--listen", f"127.0.0.1:{port}", "--api-listen", "127.0.0.1:0"]
+        more = self.load | {"GATEPASS_CATALOG": about["catalog"], "GATEPASS_MASTER_KEY_FILE": str(master)}
+        return command, more | {"AWS_ACCESS_KEY_ID": about["key_id"], "AWS_SECRET_ACCESS_KEY": about["key"]}
+
+
+def start_engines():
+    """The process that keeps PostgreSQL and Garage, as the tests start them, and where they are."""
+    say("starting the engines")
+    command = ["cargo", "run", "--quiet", "--locked", "-p", "gatepass-testkit", "--example", "engines"]
+    environment = os.environ | {"PATH": f"{TOOLS / 'bin'}:{os.environ['PATH']}"}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True)
+    about = {}
+    while line := process.stdout.readline().strip():
+        name, value = line.split("=", 1)
+        about[name] = value
+    if "key" not in about:
+        raise SystemExit("the engines do not start")
+    return process, about
+
+
+def interleaved(name, rounds, load, both, work, **options):
+    """Reports of each, taken in turns, each upload under a name of its own."""
+    reports = {peer.name: [] for peer, _ in both}
+    own = "prefix" if work == "put" else "name"
+    for number in range(rounds):
+        say(f"{name}: round {number + 1} of {rounds}")
+        for peer, server in both:
+            path = f"{peer.name}/{options.get('size')}-{options['clients']}-{number}"
+            reports[peer.name].append(load.run(peer, server, work, **options, **{own: path}))
+    return reports
+
+
+def medians(reports, figure):
+    return {name: statistics.median(map(figure, all)) for name, all in reports.items()}
+
+
+def measure(options, gatepass, load, directory):
+    rounds, seconds = (1, 1) if options.quick else (options.rounds, 8)
+    mib, large_rounds = (64, 1) if options.quick else (options.mib, options.large_rounds)
+    engines, about = start_engines()
+    results = {"machine": machine(directory)}
+    try:
+        bare, ours = Presigned(about), Gatepass(gatepass, about)
+        server = ours.start(directory)
+        both = [(bare, bare), (ours, server)]
+        try:
+            for clients in (16, 1):
+                name = f"PUT 256 KiB, {clients} client{'s' * (clients > 1)}"
+                what = {"size": 256 << 10, "clients": clients, "seconds": seconds}
+                reports = interleaved(name, rounds, load, both, "put", **what)
+                rates = medians(reports, lambda report: report["requests"] / report["seconds"])
+                results[name] = rates | {"unit": "/s", "p50_ms": medians(reports, lambda r: r["p50_ms"])}
+            name = f"{mib} MiB in chunks, 4 at a time"
+            what = {"size": mib << 20, "chunk": CHUNK, "clients": 4}
+            reports = interleaved(name, large_rounds, load, both, "chunks", **what)
+            speeds = medians(reports, lambda report: report["bytes"] / report["seconds"] / 1e6)
+            results[name] = speeds | {"unit": "MB/s"}
+        finally:
+            server.stop()
+    finally:
+        engines.stdin.close()
+        engines.wait()
+    return results
+
+
+def show(results):
+    about = results.pop("machine")
+    print(f"{about['cores']} cores, Linux {about['kernel']}, {about['filesystem']}\n")
+    print(f"{'':34} {'presigned':>12} {'Gatepass':>12} {'share':>6}")
+    for name, row in results.items():
+        bare, ours, unit = row["presigned"], row["gatepass"], row["unit"]
+        print(f"{name:34} {bare:>7.1f} {unit:4} {ours:>7.1f} {unit:4} {ours / bare:>6.2f}", end="")
+        if "p50_ms" in row:
+            print(f"   median {row['p50_ms']['presigned']:.1f} and {row['p50_ms']['gatepass']:.1f} ms", end="")
+        print()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="see that it works; the figures mean nothing")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of the small uploads")
+    parser.add_argument("--large-rounds", type=int, default=3, help="rounds of the large one")
+    parser.add_argument("--mib", type=int, default=2048, help="size of the large one")
+    options = parser.parse_args()
+    gatepass, load = build()
+    with tempfile.TemporaryDirectory() as directory:
+        results = measure(options, gatepass, Load(load), Path(directory))
+    if options.json:
+        print(json.dumps(results, indent=2))
+    else:
+        show(results)
+
+
+if __name__ == "__main__":
+    main()
