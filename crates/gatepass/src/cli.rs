@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backup, check, completions, config, doctor, domains, files, fsck, get, health, keys, migrate,
-    projects, put, restore, rules, serve, sign, uploads,
+    backup, check, completions, config, doctor, domains, files, fsck, gc, get, health, keys,
+    migrate, projects, put, restore, rules, serve, sign, uploads,
 };
 
 /// Self-hosted signed uploads.
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Doctor(doctor::Doctor),
     /// Hold the catalog against the store: is each file there, and is everything known?
     Fsck(fsck::Fsck),
+    /// Remove at once what the server sweeps hourly
+    Gc(gc::Gc),
     /// Write the catalog into one file, beside a running server or without one
     Backup(backup::Backup),
     /// Fill an empty catalog from a backup

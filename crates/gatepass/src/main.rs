@@ -47,6 +47,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Uploads(uploads) => runtime()?.block_on(uploads.run(json))?,
         Command::Files(files) => return runtime()?.block_on(files.run(json)),
         Command::Doctor(doctor) => return runtime()?.block_on(doctor.run(json)),
+        Command::Gc(gc) => runtime()?.block_on(gc.run(json))?,
         Command::Fsck(fsck) => return runtime()?.block_on(fsck.run(json)),
         Command::Backup(backup) => runtime()?.block_on(backup.run(json))?,
         Command::Restore(restore) => runtime()?.block_on(restore.run(json))?,

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod domains;
 pub(crate) mod files;
 pub(crate) mod fsck;
+pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod health;
 pub(crate) mod keys;

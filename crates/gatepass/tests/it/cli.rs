@@ -314,6 +314,31 @@ fn files_are_looked_after() {
 }
 
 #[test]
+fn what_was_deleted_is_swept_by_hand() {
+    let server = Server::start();
+    let content = noise(5, 200_000);
+    for path in ["kept", "deleted"] {
+        server.send("PUT", &server.put_url(path), &content);
+    }
+    run(gatepass().args(["files", "rm", "deleted", "--data"]).arg(&server.data));
+    let gc = |keep: &str| {
+        let mut command = gatepass();
+        command.env("GATEPASS_KEEP_DELETED", keep).args(["gc", "--data"]).arg(&server.data);
+        json(&mut command)
+    };
+    assert_eq!(gc("10m")["retired_blobs"], 0);
+    std::thread::sleep(Duration::from_millis(10));
+    assert_eq!(gc("1ms")["retired_blobs"], 1);
+    assert_eq!(
+        gc("1ms"),
+        serde_json::json!({
+            "expired_uploads": 0, "retired_blobs": 0, "orphans": 0, "orphan_bytes": 0,
+        })
+    );
+    assert_eq!(server.send("GET", "/kept", b"").body, content);
+}
+
+#[test]
 fn every_command_has_help_and_shells_complete_it() {
     let commands = help_of(&[]);
     assert!(commands.len() >= 12, "{commands:?}");
