@@ -48,6 +48,7 @@ async fn note_key_use(engine: Weak<Engine>) {
 async fn sweep_regularly(engine: Weak<Engine>, every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let node = crate::random::name();
     let mut last: Option<(Instant, Timestamp)> = None;
     loop {
         ticks.tick().await;
@@ -61,7 +62,7 @@ async fn sweep_regularly(engine: Weak<Engine>, every: Duration) {
             );
             continue;
         }
-        sweep_once(&engine).await;
+        sweep_once(&engine, &node).await;
     }
 }
 
@@ -72,8 +73,8 @@ fn clock_jumped(last: (Instant, Timestamp), this: (Instant, Timestamp)) -> bool 
     this.1 > expected.plus(CLOCK_JUMP_MAX) || this.1 < expected.minus(CLOCK_JUMP_MAX)
 }
 
-async fn sweep_once(engine: &Engine) {
-    match sweep::run(engine).await {
+async fn sweep_once(engine: &Engine, node: &str) {
+    match sweep::in_turn(engine, node).await {
         Ok(swept) if swept.is_empty() => {}
         Ok(swept) => tracing::info!(
             uploads = swept.uploads,

@@ -31,3 +31,8 @@ pub(crate) fn media_id() -> MediaId {
 pub(crate) fn upload_id() -> UploadId {
     UploadId::from_random(bytes())
 }
+
+/// A name that nothing else has.
+pub(crate) fn name() -> String {
+    u128::from_le_bytes(bytes()).to_string()
+}

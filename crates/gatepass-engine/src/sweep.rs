@@ -1,12 +1,17 @@
 //! Cleaning up: blobs that were replaced a while ago, and orphans that crashes left behind.
 
-use gatepass_core::port::{BlobError, BlobListing, CatalogError, EndUpload, UploadError};
+use std::time::Duration;
+
+use gatepass_core::port::{BlobError, BlobListing, CatalogError, EndUpload, TakeTurn, UploadError};
 use gatepass_core::{BlobId, UploadId, UploadStatus};
 
 use crate::engine::Engine;
 
 /// Retired blobs deleted in one round.
 const BATCH: usize = 500;
+/// How long a node that looks for orphans may be silent before another one does it: more than a
+/// page of the list takes, and all that is deleted of it.
+const TURN: Duration = Duration::from_mins(10);
 
 /// What a sweep removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,12 +44,22 @@ pub enum SweepError {
     Store(#[from] BlobError),
 }
 
-/// Sweeps once.
+/// Sweeps once, whoever else does.
 pub async fn run(engine: &Engine) -> Result<Swept, SweepError> {
+    sweep(engine, None).await
+}
+
+/// Sweeps once, but leaves looking for orphans to another node that does it already, or did
+/// within the last interval: to list a whole bucket is much work, and one list is enough.
+pub(crate) async fn in_turn(engine: &Engine, node: &str) -> Result<Swept, SweepError> {
+    sweep(engine, Some(node)).await
+}
+
+async fn sweep(engine: &Engine, node: Option<&str>) -> Result<Swept, SweepError> {
     let uploads = expire_uploads(engine).await?;
     forget_uploads(engine).await?;
     let retired = delete_retired(engine).await?;
-    let (orphans, bytes) = delete_orphans(engine).await?;
+    let (orphans, bytes) = delete_orphans(engine, node).await?;
     metrics::counter!("gatepass_swept_blobs_total", "reason" => "retired").increment(retired);
     metrics::counter!("gatepass_swept_blobs_total", "reason" => "orphan").increment(orphans);
     metrics::counter!("gatepass_expired_uploads_total").increment(uploads);
@@ -98,13 +113,17 @@ async fn delete_retired(engine: &Engine) -> Result<u64, SweepError> {
     }
 }
 
-async fn delete_orphans(engine: &Engine) -> Result<(u64, u64), SweepError> {
+async fn delete_orphans(engine: &Engine, node: Option<&str>) -> Result<(u64, u64), SweepError> {
     let before = engine.now().minus(engine.limits.orphan_age_min);
     let (mut orphans, mut bytes) = (0, 0);
     let mut cursor: Option<String> = None;
-    loop {
+    // Kept from page to page: nothing but work is lost if somebody else takes it meanwhile.
+    while has_turn(engine, node, TURN).await? {
         let page = engine.ports.store.list(cursor.as_deref()).await?;
-        let Some(last) = page.last() else { return Ok((orphans, bytes)) };
+        let Some(last) = page.last() else {
+            has_turn(engine, node, engine.limits.sweep_interval).await?;
+            break;
+        };
         cursor = Some(last.cursor.clone());
         let old: Vec<&BlobListing> = page.iter().filter(|entry| entry.modified < before).collect();
         for orphan in without_entry(engine, &old).await? {
@@ -113,6 +132,17 @@ async fn delete_orphans(engine: &Engine) -> Result<(u64, u64), SweepError> {
             bytes += orphan.size;
         }
     }
+    Ok((orphans, bytes))
+}
+
+async fn has_turn(
+    engine: &Engine,
+    node: Option<&str>,
+    lasts: Duration,
+) -> Result<bool, CatalogError> {
+    let Some(node) = node else { return Ok(true) };
+    let turn = TakeTurn { chore: "orphans", node: node.to_owned(), lasts };
+    engine.ports.catalog.take_turn(turn).await
 }
 
 async fn without_entry<'a>(

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -6,7 +7,7 @@ use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
     JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
-    RemoveFile, UploadError, UploadPage,
+    RemoveFile, TakeTurn, UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
@@ -15,15 +16,17 @@ use gatepass_core::{
     BlobId, File, FileId, ObjectPath, ProjectId, Record, Timestamp, Upload, UploadId,
 };
 
+use crate::counts::{self, Unfolded};
 use crate::error::OpenError;
 use crate::files::{Change, Publish, Remove, Target};
 use crate::options::Options;
 use crate::session::Sessions;
-use crate::{files, listing, migrate, settings, transfer, uploads};
+use crate::{files, listing, migrate, settings, transfer, turns, uploads};
 
 /// A catalog on PostgreSQL.
 pub struct PostgresCatalog {
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
+    unfolded: Unfolded,
 }
 
 impl PostgresCatalog {
@@ -33,7 +36,20 @@ impl PostgresCatalog {
         let place = options.place();
         let migrated = sessions.migrate(|session| migrate::run(session, &place)).await;
         migrated.map_err(|source| OpenError::Failed { place: place.clone(), source })??;
-        Ok(Self { sessions })
+        Ok(Self { sessions: Arc::new(sessions), unfolded: Unfolded::default() })
+    }
+
+    /// Notes what a change has made. The counts of files follow in the background.
+    fn noted<T, E>(&self, made: Result<T, E>) -> Result<T, E> {
+        if made.is_ok() && self.unfolded.note(1) {
+            let sessions = Arc::clone(&self.sessions);
+            tokio::spawn(async move {
+                if let Err(error) = counts::fold(&sessions).await {
+                    tracing::warn!(%error, "counts of files are folded later; until then lists are slow");
+                }
+            });
+        }
+        made
     }
 }
 
@@ -90,7 +106,9 @@ impl Catalog for PostgresCatalog {
 
     async fn publish(&self, new: NewFile) -> Result<Publication, PublishError> {
         let publish = Publish::new(new);
-        self.sessions.change(|session, in_doubt| publish.attempt(session, in_doubt)).await
+        let made =
+            self.sessions.change(|session, in_doubt| publish.attempt(session, in_doubt)).await;
+        self.noted(made)
     }
 
     async fn remove_file(
@@ -101,17 +119,23 @@ impl Catalog for PostgresCatalog {
         now: Timestamp,
     ) -> Result<File, RemoveError> {
         let remove = Remove::new(Target::Path(project, path), conditions, now)?;
-        self.sessions.change(|session, in_doubt| remove.attempt(session, in_doubt)).await
+        let made =
+            self.sessions.change(|session, in_doubt| remove.attempt(session, in_doubt)).await;
+        self.noted(made)
     }
 
     async fn remove_file_by_id(&self, remove: RemoveFile) -> Result<File, RemoveError> {
         let remove = Remove::new(Target::Id(&remove), &remove.conditions, remove.now)?;
-        self.sessions.change(|session, in_doubt| remove.attempt(session, in_doubt)).await
+        let made =
+            self.sessions.change(|session, in_doubt| remove.attempt(session, in_doubt)).await;
+        self.noted(made)
     }
 
     async fn change_file(&self, change: ChangeFile) -> Result<File, ChangeError> {
         let change = Change::new(change);
-        self.sessions.change(|session, in_doubt| change.attempt(session, in_doubt)).await
+        let made =
+            self.sessions.change(|session, in_doubt| change.attempt(session, in_doubt)).await;
+        self.noted(made)
     }
 
     async fn find_upload(
@@ -140,7 +164,8 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn finish_upload(&self, finish: FinishUpload) -> Result<Finished, FinishError> {
-        self.sessions.change(|session, _| uploads::finish(session, &finish)).await
+        let made = self.sessions.change(|session, _| uploads::finish(session, &finish)).await;
+        self.noted(made)
     }
 
     async fn end_upload(&self, end: EndUpload) -> Result<Upload, UploadError> {
@@ -183,12 +208,20 @@ impl Catalog for PostgresCatalog {
         self.sessions.change(|session, _| files::forget(session, blobs)).await
     }
 
+    async fn take_turn(&self, turn: TakeTurn) -> Result<bool, CatalogError> {
+        self.sessions.change(|session, _| turns::take(session, &turn)).await
+    }
+
     async fn export(&self) -> Result<RecordReader, CatalogError> {
         transfer::export(&self.sessions).await
     }
 
     async fn import(&self, records: Vec<Record>) -> Result<(), CatalogError> {
-        self.sessions.import(|session| transfer::import(session, &records)).await
+        self.sessions.long(|session| transfer::import(session, &records)).await?;
+        if self.unfolded.note(records.len() as u64) {
+            counts::fold(&self.sessions).await?;
+        }
+        Ok(())
     }
 
     async fn check(&self) -> Result<(), CatalogError> {

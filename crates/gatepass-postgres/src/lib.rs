@@ -40,6 +40,7 @@
 //! cannot serve either: no request gets further than its signature without the catalog.
 
 mod catalog;
+mod counts;
 mod error;
 mod files;
 mod listing;
@@ -49,6 +50,7 @@ mod rows;
 mod session;
 mod settings;
 mod transfer;
+mod turns;
 mod uploads;
 
 pub use catalog::PostgresCatalog;

@@ -4,8 +4,12 @@ use crate::error::{Failure, OpenError};
 use crate::session::Session;
 
 /// Forward only. A migration that was released is never edited.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_importing.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_importing.sql"),
+    include_str!("migrations/0003_counts.sql"),
+    include_str!("migrations/0004_turns.sql"),
+];
 /// "GPas": the advisory lock that nodes queue up at.
 const LOCK: i64 = 0x4750_6173;
 

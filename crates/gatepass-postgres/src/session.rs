@@ -21,8 +21,8 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 const ATTEMPT_MAX: Duration = Duration::from_secs(2);
 /// How long a change of the schema may take.
 const MIGRATION_MAX: Duration = Duration::from_hours(24);
-/// How long bringing some records in may take.
-const IMPORT_MAX: Duration = Duration::from_mins(5);
+/// How long bringing some records in, or folding counts, may take.
+const LONG_MAX: Duration = Duration::from_mins(5);
 /// Before another attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -73,12 +73,12 @@ impl Sessions {
         self.run(MIGRATION_MAX, MIGRATION_MAX, |session, _| attempt(session)).await
     }
 
-    /// Brings records in, which may take longer than a change; trying again does no harm.
-    pub(crate) async fn import<F>(&self, attempt: impl Fn(Session) -> F) -> Result<(), CatalogError>
+    /// For what may take longer than a change, and does no harm when it is tried again.
+    pub(crate) async fn long<F>(&self, attempt: impl Fn(Session) -> F) -> Result<(), CatalogError>
     where
         F: Future<Output = Result<(), Failure<CatalogError>>>,
     {
-        self.run(IMPORT_MAX, IMPORT_MAX, |session, _| attempt(session)).await
+        self.run(LONG_MAX, LONG_MAX, |session, _| attempt(session)).await
     }
 
     /// A connection for something long.

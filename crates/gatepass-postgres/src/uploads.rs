@@ -30,14 +30,10 @@ const RESERVED: &str = "SELECT count(*), \
 const UPDATE: &str = "UPDATE uploads SET total = $2, received = $3, status = $4, finished = $5, \
          updated = $6, expires = $7 WHERE id = $1";
 const INSERT: &str = "INSERT INTO uploads (id, project, path, origin, api_key, policy, \
-         declared_type, blob, memo, total, received, status, created, updated, expires) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14)";
+         declared_type, blob, memo, total, received, status, finished, created, updated, expires) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 const INSERT_PARTS: &str = "INSERT INTO parts (upload, first, past, crc64, memo) \
      SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[])";
-const ADD: &str = "INSERT INTO uploads (id, project, path, origin, api_key, policy, \
-         declared_type, blob, memo, total, received, status, finished, created, updated, expires) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
-     ON CONFLICT DO NOTHING";
 const ADD_PARTS: &str = "INSERT INTO parts (upload, first, past, crc64, memo) \
      SELECT number, part.* FROM uploads, \
          unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) AS part \
@@ -144,7 +140,8 @@ pub(crate) async fn join(
     }
     upload::check_begin(new, open, reserved).map_err(|refusal| Failure::Final(refusal.into()))?;
     let insert = session.prepare_cached(INSERT).await?;
-    try_join(insert_upload(&session, &insert, first), session.batch_execute("COMMIT")).await?;
+    let commit = async { Ok(session.batch_execute("COMMIT").await?) };
+    try_join(write(&session, &insert, first), commit).await.map_err(failed)?;
     Ok(first.clone())
 }
 
@@ -166,51 +163,13 @@ async fn begin_join(
     Ok((found, rows::count(&counted, 0)?, rows::count(&counted, 1)?))
 }
 
-async fn insert_upload(
-    session: &Session,
-    insert: &Statement,
-    upload: &Upload,
-) -> Result<u64, tokio_postgres::Error> {
-    session
-        .execute(
-            insert,
-            &[
-                &upload.id.as_str(),
-                &upload.project.as_str(),
-                &upload.path.as_str(),
-                &upload.origin.as_bytes().as_slice(),
-                &upload.key.as_str(),
-                &upload.policy.as_ref().map(gatepass_core::Policy::to_query),
-                &upload.declared_type.as_deref().map(str::as_bytes),
-                &upload.blob.as_str(),
-                &upload.memo.as_str(),
-                &upload.total.map(number),
-                &upload.status.as_str(),
-                &upload.created.unix_millis(),
-                &upload.updated.unix_millis(),
-                &upload.expires.unix_millis(),
-            ],
-        )
-        .await
-}
-
-/// The statements of [`add`].
-pub(crate) async fn prepare_adding(session: &Session) -> Reading<[Statement; 2]> {
-    Ok([session.prepare_cached(ADD).await?, session.prepare_cached(ADD_PARTS).await?])
-}
-
-/// Writes an upload that is brought in, and its parts, unless it is there already.
-pub(crate) async fn add(
-    session: &Session,
-    [add, add_parts]: &[Statement; 2],
-    upload: &Upload,
-) -> Reading<()> {
+/// Writes all of an upload but its parts.
+async fn write(session: &Session, insert: &Statement, upload: &Upload) -> Reading<u64> {
     let finished = upload.finished.as_ref().map(serde_json::to_string).transpose();
     let finished = finished.map_err(rows::senseless)?;
-    let parts = Columns::of(upload.parts.parts());
-    try_join(
-        session.execute(
-            add,
+    let written = session
+        .execute(
+            insert,
             &[
                 &upload.id.as_str(),
                 &upload.project.as_str(),
@@ -229,13 +188,31 @@ pub(crate) async fn add(
                 &upload.updated.unix_millis(),
                 &upload.expires.unix_millis(),
             ],
-        ),
-        session.execute(
-            add_parts,
-            &[&upload.id.as_str(), &parts.first, &parts.past, &parts.crc64, &parts.memos],
-        ),
-    )
-    .await?;
+        )
+        .await?;
+    Ok(written)
+}
+
+/// The statements of [`add`].
+pub(crate) async fn prepare_adding(session: &Session) -> Reading<[Statement; 2]> {
+    let add = format!("{INSERT} ON CONFLICT DO NOTHING");
+    Ok([session.prepare_cached(&add).await?, session.prepare_cached(ADD_PARTS).await?])
+}
+
+/// Writes an upload that is brought in, and its parts, unless it is there already.
+pub(crate) async fn add(
+    session: &Session,
+    [add, add_parts]: &[Statement; 2],
+    upload: &Upload,
+) -> Reading<()> {
+    let parts = Columns::of(upload.parts.parts());
+    let id = upload.id.as_str();
+    let add_parts = async {
+        let columns: [&(dyn ToSql + Sync); 5] =
+            [&id, &parts.first, &parts.past, &parts.crc64, &parts.memos];
+        Ok(session.execute(add_parts, &columns).await?)
+    };
+    try_join(write(session, add, upload), add_parts).await?;
     Ok(())
 }
 

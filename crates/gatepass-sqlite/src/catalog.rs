@@ -11,7 +11,7 @@ use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
     JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
-    RemoveFile, UploadError, UploadPage,
+    RemoveFile, TakeTurn, UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
@@ -235,6 +235,10 @@ impl Catalog for SqliteCatalog {
         let blobs = blobs.to_vec();
         let change = move |connection: &_| files::forget(connection, &blobs).map_err(catalog_error);
         self.writer.change(change).await
+    }
+
+    async fn take_turn(&self, _turn: TakeTurn) -> Result<bool, CatalogError> {
+        Ok(true)
     }
 
     async fn export(&self) -> Result<RecordReader, CatalogError> {

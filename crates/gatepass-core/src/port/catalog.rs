@@ -153,6 +153,11 @@ pub trait Catalog: Send + Sync + 'static {
     /// Forgets retired blobs whose bytes are gone.
     async fn forget_retired(&self, blobs: &[BlobId]) -> Result<(), CatalogError>;
 
+    /// Takes the turn at a chore that nodes share, or keeps it: whether the node has it now. Of all
+    /// nodes of a catalog at most one has it, until its time is over by the catalog's clock. A
+    /// catalog that one process has to itself says yes.
+    async fn take_turn(&self, turn: TakeTurn) -> Result<bool, CatalogError>;
+
     /// Everything there is, as of one moment, without holding up anybody: projects, domains, keys,
     /// the files of each project oldest first, uploads oldest first, retired blobs by name. Two
     /// catalogs with the same records give them in the same order.
@@ -165,6 +170,17 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// Whether the catalog can take changes now.
     async fn check(&self) -> Result<(), CatalogError>;
+}
+
+/// What [`Catalog::take_turn`] takes.
+#[derive(Debug, Clone)]
+pub struct TakeTurn {
+    /// The chore's name.
+    pub chore: &'static str,
+    /// The node, by a name that no other has.
+    pub node: String,
+    /// How long the turn lasts from now on, if it is not taken again before.
+    pub lasts: Duration,
 }
 
 /// What [`Catalog::record_parts`] records.

@@ -16,7 +16,7 @@ pub use blob_store::{
 pub use catalog::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
     JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
-    RemoveFile, UploadError, UploadPage,
+    RemoveFile, TakeTurn, UploadError, UploadPage,
 };
 pub use clock::Clock;
 pub use fetch::{Fetch, FetchError, Fetched, FetchedBody};

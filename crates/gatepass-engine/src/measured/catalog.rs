@@ -7,7 +7,7 @@ use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
     JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
-    RemoveFile, UploadError, UploadPage,
+    RemoveFile, TakeTurn, UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
@@ -171,6 +171,10 @@ impl Catalog for MeasuredCatalog {
 
     async fn forget_retired(&self, blobs: &[BlobId]) -> Result<(), CatalogError> {
         self.meter.time("forget_retired", self.inner.forget_retired(blobs)).await
+    }
+
+    async fn take_turn(&self, turn: TakeTurn) -> Result<bool, CatalogError> {
+        self.meter.time("take_turn", self.inner.take_turn(turn)).await
     }
 
     async fn export(&self) -> Result<RecordReader, CatalogError> {

@@ -1,10 +1,12 @@
 //! The catalog on a real PostgreSQL: the suite of its port, and what is its own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod counts;
 mod faults;
 mod opening;
 mod plans;
 mod trips;
+mod turns;
 
 mod conformance {
     gatepass_testkit::catalog_suite!(super::open);

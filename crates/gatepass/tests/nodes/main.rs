@@ -57,6 +57,12 @@ impl Nodes {
             .variable("GATEPASS_MASTER_KEY_FILE", key.to_str().unwrap())
     }
 
+    /// Statements to their database, on the server that all tests share.
+    fn postgres(&self, statements: &str) -> String {
+        let name = self.url.rsplit('/').next().unwrap().split('?').next().unwrap();
+        Postgres::shared().sql(name, statements)
+    }
+
     fn pair(&self) -> [Server; 2] {
         ["a", "b"].map(|name| self.start(name).run())
     }
@@ -69,6 +75,14 @@ impl Nodes {
             .env("GATEPASS_CATALOG", &self.url)
             .env("GATEPASS_MASTER_KEY_FILE", self.path().join("master.key"));
         command.output().unwrap()
+    }
+}
+
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "never came about: {what}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -154,6 +168,37 @@ fn another_node_goes_on_with_what_a_killed_one_began() {
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!(b.send("GET", "/taken-over", b"").body, content);
+}
+
+/// Orphans are looked for by one node for all; when it is gone, by another.
+#[test]
+fn nodes_take_turns_at_looking_for_orphans() {
+    let nodes = Nodes::new();
+    let first = nodes.start("a").run();
+    assert_eq!(first.send("PUT", &first.put_url("x"), &noise(9, 70_000)).status, 201);
+    let turn = || nodes.postgres("SELECT node FROM turns WHERE ends > now()");
+    wait_until("the first node has the turn", || !turn().is_empty());
+    let of_first = turn();
+    wait_until("it has swept", || {
+        let rest = "SELECT count(*) FROM turns WHERE ends > now() + interval '50 minutes'";
+        nodes.postgres(rest) == "1"
+    });
+    let second = nodes.start("b").run();
+    let lists = |node: &Server| {
+        let metrics = node.api_request("GET", "/metrics").bearer(KEY).send();
+        let metrics = String::from_utf8(metrics.body).unwrap();
+        let of =
+            |call: &str| metrics.lines().any(|line| line.contains(&format!("call=\"{call}\"")));
+        (of("take_turn"), of("list"))
+    };
+    wait_until("the second node asks for the turn", || lists(&second).0);
+    wait_until("the first one has looked", || lists(&first).1);
+    assert!(!lists(&second).1, "it is not its turn");
+    drop(first.kill());
+    nodes.postgres("UPDATE turns SET ends = now() - interval '1 second'");
+    let third = nodes.start("c").run();
+    wait_until("the third node has looked", || lists(&third).1);
+    assert_ne!(turn(), of_first);
 }
 
 #[test]
