@@ -65,6 +65,9 @@ pub(crate) fn error_json(context: &Context, problem: &Problem) -> Value {
     let mut error = problem.members.clone();
     error.insert("kind".to_owned(), kind.into());
     error.insert("message".to_owned(), message.into());
+    if let Some(hint) = problem.code.hint() {
+        error.insert("hint".to_owned(), hint.into());
+    }
     if context.version == Version::V2025_08_20 {
         return json!({ "kind": kind, "message": message, "error": error });
     }

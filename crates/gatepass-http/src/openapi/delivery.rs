@@ -96,6 +96,9 @@ fn get(schemas: &mut Schemas) -> Value {
     respond(&mut responses, 200, "The file.", Some(&any), &["ETag", "Last-Modified"]);
     respond(&mut responses, 206, "The part that `Range` names.", Some(&any), &["Content-Range"]);
     respond(&mut responses, 202, "The unfinished upload.", Some(&upload(schemas)), &[]);
+    let elsewhere =
+        "With `delivery = redirect`: the file is at `Location`, in the store, for a minute.";
+    respond(&mut responses, 302, elsewhere, None, &["Location"]);
     respond(&mut responses, 304, "It is still what the condition names.", None, &["ETag"]);
     operation["responses"] = responses.into();
     operation

@@ -151,6 +151,7 @@ fn error(version: Version) -> Value {
         "properties": {
             "kind": kind, "message": message,
             "field": { "type": "string", "description": "What the error is about." },
+            "hint": { "type": "string", "description": "What to look at." },
         },
         "required": ["kind", "message"],
     });

@@ -152,6 +152,17 @@ impl ErrorCode {
     pub fn status(self) -> StatusCode {
         StatusCode::from_u16(self.status_number()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
+
+    /// What to look at, sent as `hint` where the message alone leaves most people helpless. It is
+    /// the same whatever the reason, so it tells nothing of keys.
+    pub fn hint(self) -> Option<&'static str> {
+        (self == Self::SignatureInvalid).then_some(
+            "sign path?query exactly as it is sent (no host, no leading slash, all before \
+             &signature=), with HMAC-SHA256 keyed by the whole API key, as base64url without \
+             padding; the key has to be active, and of this domain's project; \
+             `gatepass check URL` shows the string that has to be signed",
+        )
+    }
 }
 
 /// The table as a Markdown page.
