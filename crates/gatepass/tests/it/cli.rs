@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{KEY, Server, gatepass, noise, now, signed_raw};
+use crate::support::{KEY, Server, gatepass, gatepass_at, noise, now, signed_raw};
 
 /// A command that knows the server's key and address.
 fn client(server: &Server) -> Command {
@@ -186,7 +186,7 @@ fn unfinished_uploads_are_listed_and_given_up() {
     let chunk = server.request("PUT", &server.put_url("u")).header("Content-Range", "bytes 0-4/10");
     assert_eq!(chunk.body(b"hello").send().status, 202);
     let uploads = |arguments: &[&str]| {
-        let mut command = gatepass();
+        let mut command = gatepass_at(&server.data);
         command.arg("uploads").args(arguments).arg("--data").arg(&server.data);
         command
     };
@@ -241,7 +241,7 @@ fn an_installation_is_looked_after() {
     server.send("PUT", &server.put_url("a/b"), b"x");
     server.send("PUT", &server.put_url("c"), b"x");
     let of_data = |arguments: &[&str]| {
-        let mut command = gatepass();
+        let mut command = gatepass_at(&server.data);
         command.args(arguments).arg("--data").arg(&server.data);
         command
     };
@@ -273,7 +273,7 @@ fn files_are_looked_after() {
         server.send("PUT", &server.put_url(path), &photo.concat());
     }
     let files = |arguments: &[&str]| {
-        let mut command = gatepass();
+        let mut command = gatepass_at(&server.data);
         command.arg("files").args(arguments).arg("--data").arg(&server.data);
         command
     };
@@ -320,9 +320,9 @@ fn what_was_deleted_is_swept_by_hand() {
     for path in ["kept", "deleted"] {
         server.send("PUT", &server.put_url(path), &content);
     }
-    run(gatepass().args(["files", "rm", "deleted", "--data"]).arg(&server.data));
+    run(gatepass_at(&server.data).args(["files", "rm", "deleted", "--data"]).arg(&server.data));
     let gc = |keep: &str| {
-        let mut command = gatepass();
+        let mut command = gatepass_at(&server.data);
         command.env("GATEPASS_KEEP_DELETED", keep).args(["gc", "--data"]).arg(&server.data);
         json(&mut command)
     };

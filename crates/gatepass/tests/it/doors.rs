@@ -2,7 +2,7 @@
 
 use gatepass_sign::{Action, Policy};
 
-use crate::support::{KEY, Server, Start, gatepass, now, sign_raw, signed_raw};
+use crate::support::{KEY, Server, Start, gatepass_at, now, sign_raw, signed_raw};
 
 const FAR: &str = "4102444800";
 
@@ -142,6 +142,18 @@ fn a8_a9_a_signature_has_one_spelling() {
 }
 
 #[test]
+fn why_a_signature_does_not_match_is_not_told_but_what_to_look_at_is() {
+    let server = Server::start();
+    let good = signed_raw("a", &format!("expiry={FAR}&method=put"));
+    let unknown_key = signed_raw("a", &format!("expiry={FAR}&kid=key_unknown&method=put"));
+    let unknown_parameter = signed_raw("a", &format!("expiry={FAR}&method=put&x=1"));
+    let errors = [good.replace("/a?", "/b?"), format!("{good}x"), unknown_key, unknown_parameter]
+        .map(|url| server.send("PUT", &url, b"x").json()["error"].clone());
+    assert!(errors[0]["hint"].as_str().unwrap().contains("gatepass check"), "{}", errors[0]);
+    assert!(errors.iter().all(|error| *error == errors[0]), "{errors:?}");
+}
+
+#[test]
 fn a11_a15_a16_a17_every_method_is_allowed_what_was_signed() {
     let server = Server::start();
     server.send("PUT", &server.put_url("private/a"), b"mine");
@@ -201,7 +213,7 @@ fn a13_a14_time_has_a_leeway_on_the_past_side_only() {
     let forged = url(1).replace("expiry=1&", "expiry=2&");
     refuse(&server, "PUT", &forged, 403, "signature_invalid");
 
-    let set = gatepass()
+    let set = gatepass_at(&server.data)
         .args(["projects", "set", "default", "--max-expiry", "7d", "--data"])
         .arg(&server.data)
         .output()
@@ -245,7 +257,12 @@ fn a18_headers_never_change_what_a_url_means() {
 fn a19_a20_the_host_decides_the_project() {
     let server = Start::fresh().run();
     let run = |arguments: &[&str]| {
-        let output = gatepass().args(arguments).arg("--data").arg(&server.data).output().unwrap();
+        let output = gatepass_at(&server.data)
+            .args(arguments)
+            .arg("--data")
+            .arg(&server.data)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
@@ -279,7 +296,7 @@ fn a19_a20_the_host_decides_the_project() {
 fn a_key_does_what_it_is_for_and_no_more() {
     let server = Server::start();
     let run = |arguments: &[&str]| {
-        let mut command = gatepass();
+        let mut command = gatepass_at(&server.data);
         command.args(arguments).arg("--json").arg("--data").arg(&server.data);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

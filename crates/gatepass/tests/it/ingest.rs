@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, KEY, Server, Start, gatepass, noise};
+use crate::support::{Answer, KEY, Server, Start, gatepass_at, noise};
 use dns::NameServer;
 use source::{Source, file, redirect};
 
@@ -185,7 +185,7 @@ fn a_key_needs_the_scope_and_stays_within_its_prefix() {
     let source = Source::saying(file("text/plain", b"hello"));
     let (_, data) = Server::start().terminate();
     let make = |scopes: &str| {
-        let mut command = gatepass();
+        let mut command = gatepass_at(&data.path);
         command.args(["keys", "create", "--scopes", scopes, "--prefix", "users/7/", "--json"]);
         let output = command.arg("--data").arg(&data.path).output().unwrap();
         let made: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -9,7 +9,7 @@ use gatepass_sign::Scope;
 use serde_json::{Value, json};
 
 use crate::ingest::source::{Source, file};
-use crate::support::{Answer, KEY, Request, Server, Start, gatepass, noise};
+use crate::support::{Answer, KEY, Request, Server, Start, gatepass_at, noise};
 
 const SCOPES: [(Scope, &str); 6] = [
     (Scope::SignPut, "sign:put"),
@@ -239,7 +239,8 @@ fn id_of(answer: &Answer) -> String {
 }
 
 fn run(data: &Path, arguments: &[&str]) -> Value {
-    let output = gatepass().args(arguments).arg("--json").arg("--data").arg(data).output().unwrap();
+    let output =
+        gatepass_at(data).args(arguments).arg("--json").arg("--data").arg(data).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use gatepass_sign::{Action, Policy};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, KEY, Server, Start, gatepass, now};
+use crate::support::{Answer, KEY, Server, Start, gatepass_at, now};
 
 fn run(data: &Path, arguments: &[&str]) -> Result<Value, String> {
-    let output = gatepass().args(arguments).args(["--json", "--data"]).arg(data).output().unwrap();
+    let output =
+        gatepass_at(data).args(arguments).args(["--json", "--data"]).arg(data).output().unwrap();
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }

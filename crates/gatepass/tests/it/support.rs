@@ -39,6 +39,37 @@ pub(crate) struct Start {
     directory: Option<tempfile::TempDir>,
 }
 
+/// Whether the tests are to run on a real PostgreSQL instead of the embedded catalog.
+pub(crate) fn on_postgres() -> bool {
+    std::env::var("GATEPASS_TEST_CATALOG").as_deref() == Ok("postgres")
+}
+
+/// The binary under test, to work beside the server of a data directory: on the same engines.
+pub(crate) fn gatepass_at(data: &Path) -> Command {
+    let mut command = gatepass();
+    if on_postgres() {
+        share_catalog(&mut command, data);
+    }
+    if on_s3() {
+        command.env("GATEPASS_STORE", s3_location(data));
+    }
+    command
+}
+
+/// Statements straight to a server's catalog, in what SQLite and PostgreSQL both understand. What
+/// they print, PostgreSQL alone tells.
+pub(crate) fn sql(data: &Path, statements: &str) -> String {
+    if on_postgres() {
+        let url = std::fs::read_to_string(data.with_extension("catalog.url")).unwrap();
+        let (_, database) = url.split('?').next().unwrap().rsplit_once('/').unwrap();
+        gatepass_testkit::postgres::Server::shared().sql(database, statements)
+    } else {
+        let catalog = rusqlite::Connection::open(data.join("gatepass.db")).unwrap();
+        catalog.execute_batch(statements).unwrap();
+        String::new()
+    }
+}
+
 /// A PostgreSQL database for a data directory: a new one, or the one that it had before.
 fn share_catalog(command: &mut Command, data: &Path) {
     let [url, key] = ["catalog.url", "master.key"].map(|name| data.with_extension(name));
@@ -85,17 +116,36 @@ fn s3_location(data: &Path) -> String {
     format!("s3://{bucket}/{prefix}?endpoint={endpoint}&region={region}")
 }
 
-/// How many blobs are in the bucket, finished or not.
-fn blobs_on_s3(data: &Path) -> usize {
+/// The store of a data directory's bucket.
+fn s3_store(data: &Path) -> gatepass_testkit::blob_store::Store {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let location = S3Location::parse(&s3_location(data), None).unwrap();
     let (key_id, secret) = (garage::KEY_ID.to_owned(), Secret::new(garage::KEY));
     let credentials = S3Credentials { key_id, secret, session_token: None };
     let clock = Arc::new(gatepass_testkit::FixedClock::at(Timestamp::from_unix_seconds(0)));
     let store = S3Store::open(location, &credentials, clock, S3Options::default()).unwrap();
-    let store: gatepass_testkit::blob_store::Store = Arc::new(store);
+    Arc::new(store)
+}
+
+/// Deletes a blob behind the server's back.
+pub(crate) fn lose_blob(data: &Path, blob: &str) {
+    if on_s3() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let blob = gatepass_core::BlobId::parse(blob).unwrap();
+        let delete = async { s3_store(data).delete(&blob).await };
+        runtime.block_on(delete).unwrap();
+        return;
+    }
+    let mut find = Command::new("find");
+    find.arg(data.join("blobs")).args(["-name", blob, "-delete"]);
+    assert!(find.status().unwrap().success());
+}
+
+/// How many blobs are in the bucket, finished or not.
+fn blobs_on_s3(data: &Path) -> usize {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let list = runtime.block_on(gatepass_testkit::blob_store::list_all(&store));
+    let list = async { gatepass_testkit::blob_store::list_all(&s3_store(data)).await };
+    let list = runtime.block_on(list);
     list.into_iter().map(|entry| entry.blob).collect::<HashSet<_>>().len()
 }
 
@@ -117,7 +167,7 @@ impl Start {
             .arg(data)
             .env("GATEPASS_API_KEY", KEY)
             .env("GATEPASS_LOG_LEVEL", "debug");
-        if std::env::var_os("GATEPASS_TEST_CATALOG").is_some_and(|catalog| catalog == "postgres") {
+        if on_postgres() {
             share_catalog(&mut command, data);
         }
         if on_s3() {
@@ -149,7 +199,12 @@ impl Start {
                 command.arg(value);
             }
         }
-        command.env("GATEPASS_API_KEY", KEY);
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         self.command = command;
         self
     }

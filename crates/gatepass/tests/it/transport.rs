@@ -1,7 +1,7 @@
 //! What a connection can do to the server, and the server to a connection: broken framing, broken
 //! bodies, silence, floods, and the end of the process.
 
-mod connection;
+pub(crate) mod connection;
 mod framing;
 mod heads;
 mod many;
