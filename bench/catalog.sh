@@ -15,7 +15,7 @@ as "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w start >/dev/null \
   -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_wal_size=4GB"
 at=(-h 127.0.0.1 -p "$port" -U postgres)
 sql() { "$bin/psql" -X -q -A -t -F ' ' "${at[@]}" -d postgres "$@"; }
-cat "$here"/crates/gatepass-postgres/src/migrations/*.sql | sql -f - >/dev/null
+cat "$here"/crates/gatepass-postgres/src/migrations/*.sql | sql -1 -v ON_ERROR_STOP=1 -f - >/dev/null
 
 # A photo, as Gatepass describes it.
 row() {

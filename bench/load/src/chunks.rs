@@ -11,9 +11,6 @@ use tokio::task::JoinSet;
 use crate::http::{Answer, Connection};
 use crate::target::{Dialect, Target};
 
-/// What is kept back of a file whose last chunk completes it, to time that call by itself.
-const LAST: u64 = 64 << 10;
-
 #[derive(Args, Clone)]
 pub(crate) struct Chunks {
     /// Bytes of the file
@@ -25,6 +22,10 @@ pub(crate) struct Chunks {
     /// Chunks at once
     #[arg(long, default_value_t = 4)]
     clients: u64,
+    /// Bytes that are kept back of a file whose last chunk completes it, to time that call by
+    /// itself; with 0 whichever chunk comes last completes it
+    #[arg(long, default_value_t = 64 << 10)]
+    last: u64,
     /// Its path
     #[arg(long, default_value = "bench/large.bin")]
     name: String,
@@ -56,7 +57,8 @@ pub(crate) async fn run(target: Arc<Target>, chunks: Chunks) -> anyhow::Result<V
     let start = Instant::now();
     let mut connection = Connection::open(target.server).await?;
     let way = begin(&target, &chunks, &mut connection).await?;
-    let body = if matches!(way, Way::Ranges) { chunks.size - LAST } else { chunks.size };
+    let kept_back = if matches!(way, Way::Ranges) { chunks.last } else { 0 };
+    let body = chunks.size - kept_back;
     let upload = Arc::new(Upload { target, chunks, way, body, next: AtomicU64::new(0) });
     let mut clients = JoinSet::new();
     for client in 0..upload.chunks.clients {
@@ -167,8 +169,10 @@ async fn finish(
     let (target, name, size) = (&upload.target, &upload.chunks.name, upload.chunks.size);
     let answer: Answer = match &upload.way {
         Way::Files => return Ok(None),
+        Way::Ranges if upload.body == size => return Ok(None),
         Way::Ranges => {
-            connection.upload(&target.range(name, upload.body, size, size)?, LAST).await?
+            let last = size - upload.body;
+            connection.upload(&target.range(name, upload.body, size, size)?, last).await?
         }
         Way::Multipart(id) => {
             let tags: Vec<_> = tags.into_iter().map(|(_, tag)| tag).collect();
