@@ -36,7 +36,7 @@ OPERATIONS = 12_000
 GROWTH_BYTES_MAX = 12 << 20
 DESCRIPTORS_MORE_MAX = 8
 # What a data directory has in it.
-DATA = {"gatepass.db", "gatepass.db-wal", "gatepass.db-shm", "blobs", "master.key", "gatepass.lock"}
+DATA = {"gatepass.db", "gatepass.db-wal", "gatepass.db-shm", "blobs", "journal", "master.key", "gatepass.lock"}
 
 
 def main(binary, operations=OPERATIONS):
@@ -521,7 +521,11 @@ def look_at_rest(data):
     assert not named - there, f"blobs are missing: {named - there}"
     assert not there - named, f"orphans: {there - named}"
     inline = set(column("SELECT number FROM files WHERE inline"))
-    assert inline == set(column("SELECT file FROM contents")), "contents without files"
+    placed = set(column("SELECT number FROM files WHERE segment > 0 AND place > 0"))
+    assert inline == placed, "bytes without files, or files without bytes"
+    used = catalog.execute("SELECT sum(files), sum(bytes) FROM segments").fetchone()
+    [kept] = catalog.execute("SELECT count(*), sum(size) FROM files WHERE inline")
+    assert used == kept, f"{used} are counted, and {kept} there"
     for table in ("uploads", "parts", "retired_blobs"):
         [rows] = column(f"SELECT count(*) FROM {table}")
         assert rows == 0, f"{rows} rows are left in {table}"

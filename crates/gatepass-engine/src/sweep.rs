@@ -60,6 +60,10 @@ async fn sweep(engine: &Engine, node: Option<&str>) -> Result<Swept, SweepError>
     forget_uploads(engine).await?;
     let retired = delete_retired(engine).await?;
     let (orphans, bytes) = delete_orphans(engine, node).await?;
+    let room = engine.ports.catalog.give_back_room(engine.now()).await?;
+    if room > 0 {
+        tracing::info!(bytes = room, "the catalog gave back room of small files");
+    }
     metrics::counter!("gatepass_swept_blobs_total", "reason" => "retired").increment(retired);
     metrics::counter!("gatepass_swept_blobs_total", "reason" => "orphan").increment(orphans);
     metrics::counter!("gatepass_expired_uploads_total").increment(uploads);

@@ -4,13 +4,18 @@
 //! are forgotten before anybody learns of the transaction. Changes of other processes show in
 //! `PRAGMA data_version`, which the writer looks at with each group, and whenever somebody asks for
 //! the version of the settings: a server does so every 2 s. Then everything is forgotten.
+//!
+//! What is in the journal and not in the database yet is here, too, until it is there: it stands
+//! before whatever the database says of its path.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use gatepass_core::{File, ObjectPath, ProjectId};
+use gatepass_core::{File, FileId, ObjectPath, ProjectId};
 use lru::LruCache;
+
+use crate::journal::{Accepted, Place};
 
 /// Bytes of contents that are kept, with what the files take beside them.
 const BYTES_MAX: usize = 24 << 20;
@@ -20,10 +25,30 @@ const FILE_BYTES: usize = 1_024;
 /// A file and, if the catalog keeps it, its content.
 pub(crate) type FileAndBytes = (File, Option<Bytes>);
 
+/// A file that is in the journal and not in the database yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    pub(crate) file: Arc<File>,
+    /// Where its bytes are, unless the store has them.
+    pub(crate) place: Option<Place>,
+}
+
+/// What is known of a path without asking the database.
+pub(crate) enum Lookup {
+    /// The database does not have it yet.
+    Waiting(Waiting),
+    /// It was read lately.
+    Kept(Arc<FileAndBytes>),
+    /// Nothing; if it is looked up, this is the epoch in which that begins.
+    Unknown(Epoch),
+}
+
 #[derive(Clone, Default)]
 pub(crate) struct Cache(Arc<Mutex<Kept>>);
 
 struct Kept {
+    /// What the database does not have yet.
+    accepted: HashMap<ProjectId, HashMap<ObjectPath, Waiting>>,
     /// By the numbers of their rows, the latest used last to go.
     files: LruCache<i64, Arc<FileAndBytes>>,
     numbers: HashMap<ProjectId, HashMap<ObjectPath, i64>>,
@@ -37,16 +62,50 @@ struct Kept {
 pub(crate) struct Epoch(u64);
 
 impl Cache {
-    /// A file that was kept; else the epoch in which it is looked up.
-    pub(crate) fn find(
-        &self,
-        project: &ProjectId,
-        path: &ObjectPath,
-    ) -> Result<Arc<FileAndBytes>, Epoch> {
+    pub(crate) fn find(&self, project: &ProjectId, path: &ObjectPath) -> Lookup {
         let mut kept = self.lock();
+        if let Some(waiting) = kept.waiting(project, path) {
+            return Lookup::Waiting(waiting.clone());
+        }
         let number = kept.numbers.get(project).and_then(|paths| paths.get(path)).copied();
         let found = number.and_then(|number| kept.files.get(&number).cloned());
-        found.ok_or(kept.epoch)
+        found.map_or(Lookup::Unknown(kept.epoch), Lookup::Kept)
+    }
+
+    /// A file that the database does not have yet.
+    pub(crate) fn accepted(&self, project: &ProjectId, path: &ObjectPath) -> Option<Waiting> {
+        self.lock().waiting(project, path).cloned()
+    }
+
+    /// The same by its id.
+    pub(crate) fn accepted_by_id(&self, project: &ProjectId, id: &FileId) -> Option<Arc<File>> {
+        let kept = self.lock();
+        let found = kept.accepted.get(project)?.values().find(|waiting| waiting.file.id == *id);
+        found.map(|waiting| Arc::clone(&waiting.file))
+    }
+
+    /// Whether the database has everything.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.lock().accepted.is_empty()
+    }
+
+    /// These are durable, and not in the database yet.
+    pub(crate) fn accept<'a>(&self, files: impl Iterator<Item = &'a Accepted>) {
+        let mut kept = self.lock();
+        for Accepted { file, place, .. } in files {
+            let paths = kept.accepted.entry(file.project.clone()).or_default();
+            let waiting = Waiting { file: Arc::clone(file), place: *place };
+            paths.insert(file.path.clone(), waiting);
+        }
+    }
+
+    /// The database has these, and these rows were touched for it.
+    pub(crate) fn settled(&self, files: &[Accepted], numbers: &[i64]) {
+        let mut kept = self.lock();
+        kept.touched(numbers);
+        for Accepted { file, .. } in files {
+            kept.settled(file);
+        }
     }
 
     /// Keeps what was looked up, unless a transaction came between: it may have changed it.
@@ -59,18 +118,15 @@ impl Cache {
 
     /// A transaction has touched these rows, or may have.
     pub(crate) fn touched(&self, numbers: &[i64]) {
-        let mut kept = self.lock();
-        kept.epoch.0 += 1;
-        for number in numbers {
-            kept.remove(*number);
-        }
+        self.lock().touched(numbers);
     }
 
-    /// Anything may have changed.
+    /// Anything may have changed in the database.
     pub(crate) fn clear(&self) {
         let mut kept = self.lock();
         let epoch = Epoch(kept.epoch.0 + 1);
-        *kept = Kept { epoch, ..Kept::default() };
+        let accepted = std::mem::take(&mut kept.accepted);
+        *kept = Kept { accepted, epoch, ..Kept::default() };
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -81,11 +137,33 @@ impl Cache {
 impl Default for Kept {
     fn default() -> Self {
         let (files, numbers) = (LruCache::unbounded(), HashMap::new());
-        Self { files, numbers, bytes: 0, epoch: Epoch(0) }
+        Self { accepted: HashMap::new(), files, numbers, bytes: 0, epoch: Epoch(0) }
     }
 }
 
 impl Kept {
+    fn waiting(&self, project: &ProjectId, path: &ObjectPath) -> Option<&Waiting> {
+        self.accepted.get(project).and_then(|paths| paths.get(path))
+    }
+
+    /// A later version of the path waits on.
+    fn settled(&mut self, file: &File) {
+        let Some(paths) = self.accepted.get_mut(&file.project) else { return };
+        if paths.get(&file.path).is_some_and(|waiting| waiting.file.blob == file.blob) {
+            paths.remove(&file.path);
+        }
+        if paths.is_empty() {
+            self.accepted.remove(&file.project);
+        }
+    }
+
+    fn touched(&mut self, numbers: &[i64]) {
+        self.epoch.0 += 1;
+        for number in numbers {
+            self.remove(*number);
+        }
+    }
+
     fn insert(&mut self, number: i64, kept: Arc<FileAndBytes>) {
         self.remove(number);
         let file = &kept.0;
@@ -134,11 +212,14 @@ mod tests {
     }
 
     fn epoch(cache: &Cache) -> Epoch {
-        cache.find(&project_id(), &path("nowhere")).unwrap_err()
+        match cache.find(&project_id(), &path("nowhere")) {
+            Lookup::Unknown(epoch) => epoch,
+            _ => panic!("it is there"),
+        }
     }
 
     fn is_kept(cache: &Cache, at: &str) -> bool {
-        cache.find(&project_id(), &path(at)).is_ok()
+        !matches!(cache.find(&project_id(), &path(at)), Lookup::Unknown(_))
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod plans;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,15 +21,24 @@ use gatepass_core::{
     BlobId, File, FileId, ObjectPath, Payload, ProjectId, Record, Timestamp, Upload, UploadId,
 };
 
-use crate::cache::Cache;
-use crate::connection::{OpenError, catalog_error, open_writer};
+use crate::cache::{Cache, Lookup, Waiting};
+use crate::connection::{OpenError, catalog_error, open_reader, open_writer};
+use crate::journal::Segments;
+use crate::journal_room::JournalRoom;
 use crate::readers::Readers;
+use crate::recover::{self, recover};
 use crate::room::Room;
+use crate::transfer::Run;
 use crate::writer::Writer;
 use crate::{files, listing, settings, transfer, uploads};
 
 /// Larger contents would make the write-ahead log and the cache of pages the bottleneck.
 const INLINE_BYTES_MAX: usize = 1 << 20;
+
+/// How long to wait for the process that publishes to take what it has published to the database,
+/// and between two looks: without a fault that takes a quarter of a second at most.
+const OTHERS_WAIT: Duration = Duration::from_secs(10);
+const OTHERS_PAUSE: Duration = Duration::from_millis(5);
 
 /// A catalog on SQLite.
 ///
@@ -38,21 +48,60 @@ pub struct SqliteCatalog {
     readers: Readers,
     writer: Writer,
     cache: Cache,
+    segments: Segments,
     room: Room,
 }
 
 impl SqliteCatalog {
     /// Opens a database, which is made if it is not there, and brings its schema up to date.
+    ///
+    /// The first of several that have it open at once is the one that publishes.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let connection = open_writer(path)?;
+        let mut connection = open_writer(path)?;
+        let segments = Segments::beside(path);
+        let recovered = recover(&mut connection, &segments)?;
         let cache = Cache::default();
-        let writer =
-            Writer::spawn(connection, cache.clone()).map_err(|error| OpenError::Failed {
-                path: path.display().to_string(),
-                source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
-            })?;
+        let reader = open_reader(path).map_err(|error| OpenError::of(path, error))?;
+        let writer = Writer::spawn(connection, reader, cache.clone(), recovered);
+        let writer = writer.map_err(|source| OpenError::Thread { source })?;
         let room = Room::new(path);
-        Ok(Self { writer, readers: Readers::new(path.to_owned()), cache, room })
+        Ok(Self { writer, readers: Readers::new(path.to_owned()), cache, segments, room })
+    }
+
+    /// A file that the database does not have yet.
+    async fn read_waiting(
+        &self,
+        Waiting { file, place }: Waiting,
+    ) -> Result<(File, Option<Bytes>), CatalogError> {
+        let Some(place) = place else { return Ok((file.as_ref().clone(), None)) };
+        let segments = self.segments.clone();
+        let read =
+            move |_: &_| files::bytes_at(&segments, place, file.size).map(|bytes| (file, bytes));
+        let (file, bytes) = self.readers.query(read).await?;
+        Ok((file.as_ref().clone(), Some(bytes)))
+    }
+
+    /// For queries that would miss what is in the journal alone.
+    async fn settle(&self) -> Result<(), CatalogError> {
+        if self.cache.is_settled() { self.catch_up().await } else { self.writer.settle().await }
+    }
+
+    /// For what another process has published, if there is one that does.
+    async fn catch_up(&self) -> Result<(), CatalogError> {
+        if self.writer.publishes() {
+            return Ok(());
+        }
+        let segments = self.segments.clone();
+        let end = self.readers.query(move |connection| recover::end(connection, &segments)).await?;
+        let began = Instant::now();
+        while !self.readers.query(move |connection| recover::is_noted(connection, end)).await? {
+            if began.elapsed() > OTHERS_WAIT {
+                let text = "what was published last is not in the database: does the server hang?";
+                return Err(CatalogError::Unavailable(text.into()));
+            }
+            tokio::time::sleep(OTHERS_PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Refuses bytes of files while less than this is free on its disk, so that there is room for
@@ -84,8 +133,11 @@ impl Catalog for SqliteCatalog {
         project: &ProjectId,
         path: &ObjectPath,
     ) -> Result<Option<File>, CatalogError> {
-        if let Ok(kept) = self.cache.find(project, path) {
-            return Ok(Some(kept.0.clone()));
+        self.catch_up().await?;
+        match self.cache.find(project, path) {
+            Lookup::Waiting(waiting) => return Ok(Some(waiting.file.as_ref().clone())),
+            Lookup::Kept(kept) => return Ok(Some(kept.0.clone())),
+            Lookup::Unknown(_) => {}
         }
         let (project, path) = (project.clone(), path.clone());
         self.readers.query(move |connection| files::find(connection, &project, &path)).await
@@ -96,12 +148,15 @@ impl Catalog for SqliteCatalog {
         project: &ProjectId,
         path: &ObjectPath,
     ) -> Result<Option<(File, Option<Bytes>)>, CatalogError> {
+        self.catch_up().await?;
         let epoch = match self.cache.find(project, path) {
-            Ok(kept) => return Ok(Some(kept.as_ref().clone())),
-            Err(epoch) => epoch,
+            Lookup::Waiting(waiting) => return self.read_waiting(waiting).await.map(Some),
+            Lookup::Kept(kept) => return Ok(Some(kept.as_ref().clone())),
+            Lookup::Unknown(epoch) => epoch,
         };
         let (project, path) = (project.clone(), path.clone());
-        let query = move |connection: &_| files::read(connection, &project, &path);
+        let segments = self.segments.clone();
+        let query = move |connection: &_| files::read(connection, &segments, &project, &path);
         let Some((number, found)) = self.readers.query(query).await? else { return Ok(None) };
         self.cache.keep(epoch, number, Arc::new(found.clone()));
         Ok(Some(found))
@@ -116,6 +171,10 @@ impl Catalog for SqliteCatalog {
         project: &ProjectId,
         id: &FileId,
     ) -> Result<Option<File>, CatalogError> {
+        self.catch_up().await?;
+        if let Some(accepted) = self.cache.accepted_by_id(project, id) {
+            return Ok(Some(accepted.as_ref().clone()));
+        }
         let (project, id) = (project.clone(), id.clone());
         self.readers.query(move |connection| files::find_by_id(connection, &project, &id)).await
     }
@@ -125,6 +184,7 @@ impl Catalog for SqliteCatalog {
         project: &ProjectId,
         list: &ListFiles,
     ) -> Result<FilePage, CatalogError> {
+        self.settle().await?;
         let (project, list) = (project.clone(), list.clone());
         self.readers.query(move |connection| listing::list(connection, &project, &list)).await
     }
@@ -133,7 +193,7 @@ impl Catalog for SqliteCatalog {
         if matches!(new.payload, Payload::Inline(_)) {
             self.room.check()?;
         }
-        self.writer.change(move |connection| files::publish(connection, new)).await
+        self.writer.publish(new).await
     }
 
     async fn remove_file(
@@ -143,6 +203,7 @@ impl Catalog for SqliteCatalog {
         conditions: &Conditions,
         now: Timestamp,
     ) -> Result<File, RemoveError> {
+        self.catch_up().await?;
         let (project, path, conditions) = (project.clone(), path.clone(), conditions.clone());
         let change =
             move |connection: &_| files::remove(connection, &project, &path, &conditions, now);
@@ -150,10 +211,12 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn remove_file_by_id(&self, remove: RemoveFile) -> Result<File, RemoveError> {
+        self.catch_up().await?;
         self.writer.change(move |connection| files::remove_by_id(connection, &remove)).await
     }
 
     async fn change_file(&self, change: ChangeFile) -> Result<File, ChangeError> {
+        self.catch_up().await?;
         self.writer.change(move |connection| files::change(connection, &change)).await
     }
 
@@ -185,6 +248,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn finish_upload(&self, finish: FinishUpload) -> Result<Finished, FinishError> {
+        self.catch_up().await?;
         self.writer.change(move |connection| uploads::finish(connection, finish)).await
     }
 
@@ -216,6 +280,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn known_blobs(&self, blobs: &[BlobId]) -> Result<HashSet<BlobId>, CatalogError> {
+        self.settle().await?;
         let blobs = blobs.to_vec();
         self.readers.query(move |connection| files::known(connection, &blobs)).await
     }
@@ -225,6 +290,7 @@ impl Catalog for SqliteCatalog {
         before: Timestamp,
         limit: usize,
     ) -> Result<Vec<BlobId>, CatalogError> {
+        self.settle().await?;
         self.readers.query(move |connection| files::retired(connection, before, limit)).await
     }
 
@@ -241,14 +307,34 @@ impl Catalog for SqliteCatalog {
         Ok(true)
     }
 
+    async fn give_back_room(&self, now: Timestamp) -> Result<u64, CatalogError> {
+        if !self.writer.publishes() {
+            return Ok(0);
+        }
+        self.settle().await?;
+        let room =
+            JournalRoom { readers: &self.readers, writer: &self.writer, segments: &self.segments };
+        room.give_back(now).await
+    }
+
     async fn export(&self) -> Result<RecordReader, CatalogError> {
-        Ok(transfer::export(self.readers.path().to_owned()))
+        self.settle().await?;
+        Ok(transfer::export(self.readers.path().to_owned(), self.segments.clone()))
     }
 
     async fn import(&self, records: Vec<Record>) -> Result<(), CatalogError> {
-        let bring_in =
-            move |connection: &_| transfer::import(connection, records).map_err(catalog_error);
-        self.writer.change(bring_in).await
+        for run in transfer::runs(records) {
+            match run {
+                Run::Files(records) => self.writer.append(records).await?,
+                Run::Rows(records) => {
+                    let bring_in = move |connection: &_| {
+                        transfer::import(connection, records).map_err(catalog_error)
+                    };
+                    self.writer.change(bring_in).await?;
+                }
+            }
+        }
+        self.writer.settle().await
     }
 
     /// Takes the write lock and gives it back: what that needs, every change needs.

@@ -15,6 +15,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it waits between two tries, where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
+/// Pages of 4 KiB after which the write-ahead log is emptied into the database: with more, a page
+/// that changes often is written less often.
+const CHECKPOINT_PAGES: i64 = 4_000;
+
 /// Why a database is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -39,6 +43,20 @@ pub enum OpenError {
     /// It is no database, or a damaged one.
     #[error("the database {0} is damaged: restore it from a backup; the blobs are untouched")]
     Damaged(String),
+    /// The journal beside it cannot be read or written.
+    #[error("cannot open the journal {path}: {source}")]
+    Journal {
+        /// The directory.
+        path: String,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// There can be no thread.
+    #[error("cannot start the thread that writes to the database: {source}")]
+    Thread {
+        /// The reason.
+        source: std::io::Error,
+    },
     /// The system or SQLite says no.
     #[error("cannot open the database {path}: {source}")]
     Failed {
@@ -98,6 +116,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     enter_wal(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -4_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.set_prepared_statement_cache_capacity(64);

@@ -7,12 +7,13 @@ use gatepass_core::condition::{self, Conditions, Current};
 use gatepass_core::file_change::{self, ChangeRefusal};
 use gatepass_core::port::{ChangeError, ChangeFile, PublishError, RemoveError, RemoveFile};
 use gatepass_core::publication::{self, NewFile, Publication};
-use gatepass_core::{BlobId, File, FileId, ObjectPath, Payload, ProjectId, Timestamp};
+use gatepass_core::{BlobId, File, FileId, ObjectPath, ProjectId, Timestamp};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::cache::FileAndBytes;
 use crate::connection::catalog_error;
+use crate::journal::{Place, Segments};
 use crate::rows::{self, FILE_COLUMNS};
 
 /// Names that one look-up asks for.
@@ -30,24 +31,50 @@ pub(crate) fn find(
         .optional()
 }
 
-/// The number of a file's row, the file, and its bytes: in one statement, so that they are those
-/// of this version.
+/// The number of a file's row, the file, and its bytes: where they are is found in one statement
+/// with it, so that they are those of this version.
 pub(crate) fn read(
     connection: &Connection,
+    segments: &Segments,
     project: &ProjectId,
     path: &ObjectPath,
 ) -> rusqlite::Result<Option<(i64, FileAndBytes)>> {
     let query = format!(
-        "SELECT {FILE_COLUMNS}, number, bytes FROM files LEFT JOIN contents ON file = number \
-         WHERE project = ?1 AND path = ?2"
+        "SELECT {FILE_COLUMNS}, {BYTES_COLUMNS}, number \
+         FROM files LEFT JOIN contents ON file = number WHERE project = ?1 AND path = ?2"
     );
     connection
         .prepare_cached(&query)?
         .query_row([project.as_str(), path.as_str()], |row| {
-            let bytes = row.get_ref("bytes")?.as_blob_or_null()?;
-            Ok((row.get("number")?, (rows::file(row)?, bytes.map(Bytes::copy_from_slice))))
+            let file = rows::file(row)?;
+            let bytes = bytes(row, segments, &file)?;
+            Ok((row.get("number")?, (file, bytes)))
         })
         .optional()
+}
+
+/// What [`bytes`] reads.
+pub(crate) const BYTES_COLUMNS: &str = "segment, place, bytes";
+
+/// The bytes of a file that is not in the store.
+pub(crate) fn bytes(
+    row: &Row<'_>,
+    segments: &Segments,
+    file: &File,
+) -> rusqlite::Result<Option<Bytes>> {
+    match rows::place(row)? {
+        Some(place) => bytes_at(segments, place, file.size).map(Some),
+        None => Ok(row.get_ref("bytes")?.as_blob_or_null()?.map(Bytes::copy_from_slice)),
+    }
+}
+
+/// The bytes at a place in the journal.
+pub(crate) fn bytes_at(segments: &Segments, at: Place, size: u64) -> rusqlite::Result<Bytes> {
+    segments.read(at, size).map_err(|error| unreadable(&error))
+}
+
+pub(crate) fn unreadable(error: &std::io::Error) -> rusqlite::Error {
+    rows::senseless(0, format!("the journal is not readable: {error}"))
 }
 
 pub(crate) fn find_by_id(
@@ -62,38 +89,16 @@ pub(crate) fn find_by_id(
         .optional()
 }
 
+/// Publishes what is in the store. (Small files, and those of one request, come by the journal.)
 pub(crate) fn publish(connection: &Connection, new: NewFile) -> Result<Publication, PublishError> {
     let now = new.now;
     let existing = find(connection, &new.project, &new.path).map_err(catalog_error)?;
-    let was_inline = existing.as_ref().is_some_and(|file| file.inline);
-    let payload = new.payload.clone();
     let publication = publication::publish(new, existing)?;
-    rows::put_file(connection, &publication.file)
-        .and_then(|number| put_payload(connection, number, &payload, was_inline))
-        .map_err(catalog_error)?;
+    rows::put_file(connection, &publication.file, None).map_err(catalog_error)?;
     if let Some(blob) = &publication.retired {
         retire(connection, blob, now).map_err(catalog_error)?;
     }
     Ok(publication)
-}
-
-/// Replaces what the catalog keeps of a file.
-fn put_payload(
-    connection: &Connection,
-    number: i64,
-    payload: &Payload,
-    was_inline: bool,
-) -> rusqlite::Result<()> {
-    match payload {
-        Payload::Inline(bytes) => connection
-            .prepare_cached("INSERT OR REPLACE INTO contents (file, bytes) VALUES (?1, ?2)")?
-            .execute(params![number, &bytes[..]])?,
-        Payload::Stored if was_inline => {
-            connection.prepare_cached("DELETE FROM contents WHERE file = ?1")?.execute([number])?
-        }
-        Payload::Stored => 0,
-    };
-    Ok(())
 }
 
 pub(crate) fn remove(
@@ -157,13 +162,17 @@ pub(crate) fn change(connection: &Connection, change: &ChangeFile) -> Result<Fil
     Ok(new)
 }
 
+/// One that is retired already stays so: another process may have removed a file whose successor
+/// is in the journal.
 pub(crate) fn retire(
     connection: &Connection,
     blob: &BlobId,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO retired_blobs (blob, retired) VALUES (?1, ?2)")?
+        .prepare_cached(
+            "INSERT INTO retired_blobs (blob, retired) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        )?
         .execute(params![blob.as_str(), now.unix_millis()])?;
     Ok(())
 }

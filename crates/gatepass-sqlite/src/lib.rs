@@ -1,20 +1,22 @@
 //! A catalog on SQLite: the embedded default.
 //!
-//! One thread writes. It takes all changes that wait, makes them in one transaction, each under
-//! its own savepoint, and answers only when the transaction is durable: many uploads share one
-//! sync. Readers have connections of their own and, thanks to the write-ahead log, never wait for
-//! the writer.
+//! Publications become durable in a journal beside the database, many with one sync, and reach the
+//! database a little later, many with one transaction (`writer`, `journal`). Readers have
+//! connections of their own and, thanks to the write-ahead log, never wait for whoever writes.
 //!
-//! What it needs: a local file system. Other processes of the same machine may work on the file
+//! What it needs: a local file system. Other processes of the same machine may work on the database
 //! at the same time; the command line does.
 
 mod cache;
 mod catalog;
 mod connection;
 mod files;
+mod journal;
+mod journal_room;
 mod listing;
 mod migrate;
 mod readers;
+mod recover;
 mod room;
 mod rows;
 mod settings;

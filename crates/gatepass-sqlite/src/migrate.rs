@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_memos.sql"),
     include_str!("migrations/0005_counts.sql"),
     include_str!("migrations/0006_importing.sql"),
+    include_str!("migrations/0007_journal.sql"),
 ];
 
 /// Brings the schema up to date, each step in one transaction. Several processes may try at once.

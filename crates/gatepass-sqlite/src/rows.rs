@@ -7,7 +7,9 @@ use gatepass_core::{
     Policy, ProjectId, Scopes, Timestamp, Upload, UploadId, UploadStatus,
 };
 use rusqlite::types::Type;
-use rusqlite::{OptionalExtension as _, Row, named_params};
+use rusqlite::{Row, named_params, params};
+
+use crate::journal::Place;
 
 pub(crate) const FILE_COLUMNS: &str = "id, media_id, project, path, blob, size, crc64, sha256, \
      media, reference, label, metadata, created, updated, inline";
@@ -53,40 +55,49 @@ fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timest
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_unix_millis))
 }
 
-/// Writes a file, new or replaced; returns the row's number.
-pub(crate) fn put_file(connection: &rusqlite::Connection, file: &File) -> rusqlite::Result<i64> {
-    const REPLACE: &str = "(project, path) DO UPDATE SET \
+/// Writes a file, new or replaced; its bytes are at a place in the journal, or in the store.
+///
+/// Another process may have given the file another path since that was decided. Then it has both: the
+/// new version and the new path.
+pub(crate) fn put_file(
+    connection: &rusqlite::Connection,
+    file: &File,
+    place: Option<Place>,
+) -> rusqlite::Result<()> {
+    const REPLACE: &str = "DO UPDATE SET \
          blob = :blob, size = :size, crc64 = :crc64, sha256 = :sha256, media = :media, \
          reference = :reference, label = :label, metadata = :metadata, updated = :updated, \
-         inline = :inline";
-    let number = insert_file(connection, file, REPLACE)?;
-    number.ok_or(rusqlite::Error::QueryReturnedNoRows)
+         inline = :inline, segment = :segment, place = :place";
+    let on_conflict = format!("ON CONFLICT (project, path) {REPLACE} ON CONFLICT (id) {REPLACE}");
+    insert_file(connection, file, place, &on_conflict)
 }
 
-/// Writes a file unless its path, id or blob is taken; returns the row's number if it was written.
+/// Writes a file unless its path, id or blob is taken.
 pub(crate) fn add_file(
     connection: &rusqlite::Connection,
     file: &File,
-) -> rusqlite::Result<Option<i64>> {
-    insert_file(connection, file, "DO NOTHING")
+    place: Option<Place>,
+) -> rusqlite::Result<()> {
+    insert_file(connection, file, place, "ON CONFLICT DO NOTHING")
 }
 
 fn insert_file(
     connection: &rusqlite::Connection,
     file: &File,
+    place: Option<Place>,
     on_conflict: &str,
-) -> rusqlite::Result<Option<i64>> {
+) -> rusqlite::Result<()> {
     let to_json = |error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
     let media = serde_json::to_string(&file.media).map_err(to_json)?;
     let metadata = serde_json::to_string(&file.metadata).map_err(to_json)?;
     let mut statement = connection.prepare_cached(&format!(
         "INSERT INTO files (id, media_id, project, path, blob, size, crc64, sha256, media, \
-             reference, label, metadata, created, updated, inline) \
+             reference, label, metadata, created, updated, inline, segment, place) \
          VALUES (:id, :media_id, :project, :path, :blob, :size, :crc64, :sha256, :media, \
-             :reference, :label, :metadata, :created, :updated, :inline) \
-         ON CONFLICT {on_conflict} RETURNING number"
+             :reference, :label, :metadata, :created, :updated, :inline, :segment, :place) \
+         {on_conflict}"
     ))?;
-    let parameters = named_params! {
+    statement.execute(named_params! {
         ":id": file.id.as_str(),
         ":media_id": file.media_id.as_str(),
         ":project": file.project.as_str(),
@@ -102,8 +113,30 @@ fn insert_file(
         ":created": file.created.unix_millis(),
         ":updated": file.updated.unix_millis(),
         ":inline": file.inline,
-    };
-    statement.query_row(parameters, |row| row.get(0)).optional()
+        ":segment": place.map(|place| place.segment),
+        ":place": place.map(|place| place.place),
+    })?;
+    Ok(())
+}
+
+/// Writes where the bytes of this version of a file are now; of another version nothing.
+pub(crate) fn move_bytes(
+    connection: &rusqlite::Connection,
+    file: &File,
+    place: Option<Place>,
+) -> rusqlite::Result<()> {
+    let (segment, place) = (place.map(|place| place.segment), place.map(|place| place.place));
+    connection
+        .prepare_cached("UPDATE files SET segment = ?1, place = ?2 WHERE id = ?3 AND blob = ?4")?
+        .execute(params![segment, place, file.id.as_str(), file.blob.as_str()])?;
+    Ok(())
+}
+
+/// Where in the journal the bytes of a file are: columns `segment` and `place`.
+pub(crate) fn place(row: &Row<'_>) -> rusqlite::Result<Option<Place>> {
+    let segment: Option<u64> = row.get("segment")?;
+    let place: Option<u64> = row.get("place")?;
+    Ok(segment.zip(place).map(|(segment, place)| Place { segment, place }))
 }
 
 /// Writes what may change of a file without new bytes.

@@ -1,8 +1,8 @@
 //! Everything out, record by record, and in again.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::stream;
 use gatepass_core::port::{CatalogError, RecordReader};
 use gatepass_core::project::SettingsChange;
@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::connection::{catalog_error, open_reader};
+use crate::files::{self, BYTES_COLUMNS};
+use crate::journal::{self, Kind, Segments};
 use crate::rows::{self, FILE_COLUMNS, UPLOAD_COLUMNS, senseless};
 use crate::{settings, uploads};
 
@@ -22,10 +24,10 @@ type Batches = mpsc::Sender<Result<Vec<Record>, CatalogError>>;
 
 /// Reads on a connection and a thread of its own, in one transaction: the write-ahead log keeps
 /// what it saw at its beginning until it has ended.
-pub(crate) fn export(path: PathBuf) -> RecordReader {
+pub(crate) fn export(path: PathBuf, segments: Segments) -> RecordReader {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     spawn_blocking(move || {
-        let mut outlet = Outlet { batch: Batch::default(), sender };
+        let mut outlet = Outlet { batch: Batch::default(), segments, sender };
         let sent = open_reader(&path).and_then(|connection| send_all(&connection, &mut outlet));
         if let Err(error) = sent {
             // Nobody listens any more: then nobody needs to know.
@@ -40,6 +42,7 @@ pub(crate) fn export(path: PathBuf) -> RecordReader {
 
 struct Outlet {
     batch: Batch,
+    segments: Segments,
     sender: Batches,
 }
 
@@ -81,14 +84,15 @@ fn send_all(connection: &Connection, outlet: &mut Outlet) -> rusqlite::Result<()
 
 fn send_files(connection: &Connection, project: &str, outlet: &mut Outlet) -> rusqlite::Result<()> {
     let query = format!(
-        "SELECT {FILE_COLUMNS}, bytes FROM files LEFT JOIN contents ON file = number \
-         WHERE project = ?1 ORDER BY number"
+        "SELECT {FILE_COLUMNS}, {BYTES_COLUMNS} \
+         FROM files LEFT JOIN contents ON file = number WHERE project = ?1 ORDER BY number"
     );
     let mut statement = connection.prepare(&query)?;
     let mut found = statement.query([project])?;
     while let Some(row) = found.next()? {
-        let bytes = row.get_ref("bytes")?.as_blob_or_null()?.map(Bytes::copy_from_slice);
-        outlet.push(Record::File(FileRecord { file: rows::file(row)?, bytes }))?;
+        let file = rows::file(row)?;
+        let bytes = files::bytes(row, &outlet.segments, &file)?;
+        outlet.push(Record::File(FileRecord { file, bytes }))?;
     }
     Ok(())
 }
@@ -118,14 +122,42 @@ fn send_retired(connection: &Connection, outlet: &mut Outlet) -> rusqlite::Resul
     Ok(())
 }
 
-/// Within one transaction.
+/// Records of which some go to the journal: files with their bytes.
+pub(crate) enum Run {
+    /// These are rows.
+    Rows(Vec<Record>),
+    /// These are for the journal.
+    Files(Vec<journal::Record>),
+}
+
+/// Records in runs of one sort, in their order.
+pub(crate) fn runs(records: Vec<Record>) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for record in records {
+        match (record, runs.last_mut()) {
+            (Record::File(FileRecord { file, bytes: Some(bytes) }), last) => {
+                let (file, bytes) = (Arc::new(file), Some(bytes));
+                let added = journal::Record { kind: Kind::Added, file, bytes, retired: None };
+                match last {
+                    Some(Run::Files(run)) => run.push(added),
+                    _ => runs.push(Run::Files(vec![added])),
+                }
+            }
+            (record, Some(Run::Rows(run))) => run.push(record),
+            (record, _) => runs.push(Run::Rows(vec![record])),
+        }
+    }
+    runs
+}
+
+/// Within one transaction, what has no bytes.
 pub(crate) fn import(connection: &Connection, records: Vec<Record>) -> rusqlite::Result<()> {
     for record in records {
         match record {
             Record::Project(project) => add(connection, SettingsChange::PutProject(project))?,
             Record::Domain(domain) => add(connection, SettingsChange::PutDomain(domain))?,
             Record::Key(key) => add(connection, SettingsChange::PutKey(key))?,
-            Record::File(record) => add_file(connection, &record)?,
+            Record::File(record) => rows::add_file(connection, &record.file, None)?,
             Record::Upload(upload) => add_upload(connection, &upload)?,
             Record::Retired(retired) => add_retired(connection, &retired)?,
         }
@@ -136,16 +168,6 @@ pub(crate) fn import(connection: &Connection, records: Vec<Record>) -> rusqlite:
 /// Settings are put again rather than left: it is the same.
 fn add(connection: &Connection, change: SettingsChange) -> rusqlite::Result<()> {
     settings::make(connection, &[change])
-}
-
-fn add_file(connection: &Connection, record: &FileRecord) -> rusqlite::Result<()> {
-    let Some(number) = rows::add_file(connection, &record.file)? else { return Ok(()) };
-    if let Some(bytes) = &record.bytes {
-        connection
-            .prepare_cached("INSERT INTO contents (file, bytes) VALUES (?1, ?2)")?
-            .execute(params![number, &bytes[..]])?;
-    }
-    Ok(())
 }
 
 fn add_upload(connection: &Connection, upload: &Upload) -> rusqlite::Result<()> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 
 use crate::cache::Cache;
+use crate::journal::Accepted;
 
 /// Watches the writer's connection: through it all changes of this process go.
 pub(crate) struct Watch {
@@ -42,8 +43,15 @@ impl Watch {
 
     /// Tells the cache what the transaction that has just ended touched, committed or not.
     pub(crate) fn tell(&self) {
-        let touched =
-            std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
-        self.cache.touched(&touched);
+        self.cache.touched(&self.take());
+    }
+
+    /// Tells it that the transaction also wrote these records.
+    pub(crate) fn tell_settled(&self, records: &[Accepted]) {
+        self.cache.settled(records, &self.take());
+    }
+
+    fn take(&self) -> Vec<i64> {
+        std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,26 +1,38 @@
-//! The one writer.
+//! What changes the catalog: two threads, one after the other.
+//!
+//! The publisher decides on publications and makes them durable in the [journal](crate::journal).
+//! From it the settler takes them to SQLite, many in one transaction that is not synced. Every other
+//! change is a transaction of the settler's own, which is synced, and made while the publisher
+//! waits. So SQLite always has what the journal has up to some record, and has noted up to which, in
+//! the same transaction.
 
+mod apply;
+mod publisher;
+mod settler;
 #[cfg(test)]
 mod tests;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gatepass_core::port::CatalogError;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use gatepass_core::port::{CatalogError, PublishError};
+use gatepass_core::publication::{NewFile, Publication};
+use rusqlite::{Connection, Transaction};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::cache::Cache;
-use crate::connection::catalog_error;
+use crate::journal::Record;
 use crate::watch::Watch;
+use publisher::Publisher;
+use settler::{Settler, in_savepoint};
+
+pub(crate) use apply::{apply, noted};
+pub(crate) use publisher::Recovered;
 
 /// Changes that may wait.
 const QUEUE_MAX: usize = 4_096;
-/// Changes that share one transaction.
-const GROUP_MAX: usize = 256;
 /// How long a change waits for its place in the queue.
 const QUEUE_WAIT: Duration = Duration::from_secs(5);
 
@@ -32,29 +44,95 @@ type Change = Box<dyn FnOnce(&Transaction<'_>) -> Report + Send>;
 /// Called with the fate of the transaction.
 type Report = Box<dyn FnOnce(Result<(), &rusqlite::Error>) + Send>;
 
-/// A handle on the thread that writes. Dropping it ends the thread, after what waits is done.
+/// What the publisher is asked for.
+enum Job {
+    /// To decide on a publication, and to make it durable.
+    Publish(Box<NewFile>, oneshot::Sender<Outcome<Publication, PublishError>>),
+    /// To make records durable that are decided.
+    Append(Vec<Record>, oneshot::Sender<Outcome<(), CatalogError>>),
+    /// To change SQLite.
+    Change(Change),
+    /// To write to SQLite what is in the journal alone.
+    Settle(oneshot::Sender<Outcome<(), CatalogError>>),
+    /// To notice what other processes have changed, as with each group.
+    Look,
+}
+
+/// A job with its place in the queue.
+struct Queued {
+    job: Job,
+    _place: OwnedSemaphorePermit,
+}
+
+/// A handle on the threads. Dropping it ends them, after what waits is done.
 pub(crate) struct Writer {
-    queue: Option<mpsc::Sender<Change>>,
+    queue: Option<Sender<Queued>>,
+    places: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    has_journal: bool,
 }
 
 impl Writer {
-    pub(crate) fn spawn(mut connection: Connection, cache: Cache) -> std::io::Result<Self> {
-        let watch = Watch::on(&mut connection, cache).map_err(std::io::Error::other)?;
-        let (queue, changes) = mpsc::channel(QUEUE_MAX);
+    /// `recovered` is the journal, with what SQLite has not seen of it; without it nothing can be
+    /// published: another process does that.
+    pub(crate) fn spawn(
+        mut connection: Connection,
+        reader: Connection,
+        cache: Cache,
+        recovered: Option<Recovered>,
+    ) -> std::io::Result<Self> {
+        let watch = Watch::on(&mut connection, cache.clone()).map_err(std::io::Error::other)?;
+        let has_journal = recovered.is_some();
+        let settler = Settler::spawn(connection, watch)?;
+        let publisher = Publisher::new(reader, cache, recovered, settler);
+        let (queue, jobs) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("catalog-writer".to_owned())
-            .spawn(move || write_all(connection, changes, watch))?;
-        Ok(Self { queue: Some(queue), thread: Mutex::new(Some(thread)) })
+            .spawn(move || publisher.run(&jobs))?;
+        let places = Arc::new(Semaphore::new(QUEUE_MAX));
+        Ok(Self { queue: Some(queue), places, thread: Mutex::new(Some(thread)), has_journal })
     }
 
-    /// Lets the thread notice what other processes have changed, as it does with each group.
+    /// Whether this process has the journal. While another has, what it has published last is known
+    /// to it alone.
+    pub(crate) fn publishes(&self) -> bool {
+        self.has_journal
+    }
+
+    fn check_journal(&self) -> Result<(), CatalogError> {
+        let elsewhere = "another process has the journal: it is the one that publishes";
+        if self.has_journal { Ok(()) } else { Err(unavailable(elsewhere)) }
+    }
+
+    /// Lets the settler notice what other processes have changed, as it does with each group.
     pub(crate) fn wake(&self) {
-        let nothing: Change = Box::new(|_| Box::new(|_| ()));
-        if let Some(queue) = &self.queue {
-            // A queue that is full wakes it as well.
-            let _ = queue.try_send(nothing);
+        // A queue that is full wakes it as well.
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            let _ = self.send(Job::Look, place);
         }
+    }
+
+    /// Publishes a file and waits until that is durable.
+    pub(crate) async fn publish(&self, new: NewFile) -> Outcome<Publication, PublishError> {
+        self.check_journal()?;
+        let (sender, receiver) = oneshot::channel();
+        self.enqueue(Job::Publish(Box::new(new), sender)).await?;
+        receiver.await.unwrap_or_else(|_| Err(dropped().into()))
+    }
+
+    /// Makes records durable.
+    pub(crate) async fn append(&self, records: Vec<Record>) -> Outcome<(), CatalogError> {
+        self.check_journal()?;
+        let (sender, receiver) = oneshot::channel();
+        self.enqueue(Job::Append(records, sender)).await?;
+        receiver.await.unwrap_or_else(|_| Err(dropped()))
+    }
+
+    /// Waits until SQLite has everything that is durable now.
+    pub(crate) async fn settle(&self) -> Outcome<(), CatalogError> {
+        let (sender, receiver) = oneshot::channel();
+        self.enqueue(Job::Settle(sender)).await?;
+        receiver.await.unwrap_or_else(|_| Err(dropped()))
     }
 
     /// Makes a change and waits until it is durable. A change that refuses leaves no trace.
@@ -67,7 +145,7 @@ impl Writer {
         E: From<CatalogError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let job: Change = Box::new(move |transaction| {
+        let change: Change = Box::new(move |transaction| {
             let outcome = in_savepoint(transaction, change);
             Box::new(move |committed| {
                 let outcome = match committed {
@@ -78,14 +156,21 @@ impl Writer {
                 let _ = sender.send(outcome);
             })
         });
-        let queue = self.queue.as_ref().ok_or_else(|| E::from(unavailable("closed")))?;
-        let sent = tokio::time::timeout(QUEUE_WAIT, queue.send(job)).await;
-        match sent {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(E::from(unavailable("the writer has stopped"))),
-            Err(_) => return Err(E::from(unavailable("too many changes wait"))),
-        }
-        receiver.await.unwrap_or_else(|_| Err(E::from(unavailable("the change was dropped"))))
+        self.enqueue(Job::Change(change)).await?;
+        receiver.await.unwrap_or_else(|_| Err(E::from(dropped())))
+    }
+
+    async fn enqueue(&self, job: Job) -> Result<(), CatalogError> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = tokio::time::timeout(QUEUE_WAIT, place).await;
+        let place = place.map_err(|_| unavailable("too many changes wait"))?;
+        self.send(job, place.map_err(|_| unavailable("closed"))?)
+    }
+
+    fn send(&self, job: Job, place: OwnedSemaphorePermit) -> Result<(), CatalogError> {
+        let queue = self.queue.as_ref().ok_or_else(|| unavailable("closed"))?;
+        let sent = queue.send(Queued { job, _place: place });
+        sent.map_err(|_| unavailable("the writer has stopped"))
     }
 }
 
@@ -103,6 +188,10 @@ fn unavailable(reason: &'static str) -> CatalogError {
     CatalogError::Unavailable(reason.into())
 }
 
+fn dropped() -> CatalogError {
+    unavailable("the change was dropped")
+}
+
 /// A commit's error goes to many callers: each gets the text of it.
 fn commit_error(error: &rusqlite::Error) -> CatalogError {
     match error.sqlite_error_code() {
@@ -111,61 +200,19 @@ fn commit_error(error: &rusqlite::Error) -> CatalogError {
     }
 }
 
-fn write_all(mut connection: Connection, mut changes: mpsc::Receiver<Change>, mut watch: Watch) {
-    let mut group = Vec::new();
-    while changes.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-        let size = u32::try_from(group.len()).unwrap_or(u32::MAX);
-        metrics::histogram!("gatepass_catalog_group_size").record(f64::from(size));
-        write_group(&mut connection, &mut watch, std::mem::take(&mut group));
+/// A fault that several callers are told of.
+fn copy(error: &CatalogError) -> CatalogError {
+    match error {
+        CatalogError::Full(error) => CatalogError::Full(error.to_string().into()),
+        other => CatalogError::Unavailable(other.to_string().into()),
     }
 }
 
-/// One transaction for all; nobody is told anything before its end.
-fn write_group(connection: &mut Connection, watch: &mut Watch, group: Vec<Change>) {
-    if let Err(error) = watch.look_for_others(connection) {
-        tracing::warn!(%error, "it is not known what other processes have changed");
+fn journal_error(error: &std::io::Error) -> CatalogError {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let text = format!("the journal cannot be written: {error}").into();
+    match error.kind() {
+        StorageFull | QuotaExceeded => CatalogError::Full(text),
+        _ => CatalogError::Unavailable(text),
     }
-    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            // The callers learn of it by their dropped jobs.
-            tracing::warn!(%error, "no transaction could begin");
-            return;
-        }
-    };
-    let reports: Vec<Report> = group.into_iter().map(|change| change(&transaction)).collect();
-    let committed = transaction.commit();
-    if let Err(error) = &committed {
-        tracing::error!(%error, "a transaction was not committed");
-    }
-    watch.tell();
-    for report in reports {
-        report(committed.as_ref().copied());
-    }
-}
-
-/// Runs a change so that its failure, or its panic, undoes only itself.
-///
-/// Some faults, as a full disk, make SQLite roll back the whole transaction. What came after that
-/// would be a transaction of its own, and made although its caller is told that it was not.
-fn in_savepoint<T, E: From<CatalogError>>(
-    transaction: &Connection,
-    change: impl FnOnce(&Connection) -> Outcome<T, E>,
-) -> Outcome<T, E> {
-    let lost = || Err(E::from(unavailable("the transaction was rolled back")));
-    if transaction.is_autocommit() {
-        return lost();
-    }
-    transaction.execute_batch("SAVEPOINT one_change").map_err(catalog_error)?;
-    let outcome = catch_unwind(AssertUnwindSafe(|| change(transaction)))
-        .unwrap_or_else(|_| Err(E::from(unavailable("the change panicked"))));
-    if transaction.is_autocommit() {
-        return outcome.and_then(|_| lost());
-    }
-    let end = match &outcome {
-        Ok(_) => "RELEASE one_change",
-        Err(_) => "ROLLBACK TO one_change; RELEASE one_change",
-    };
-    transaction.execute_batch(end).map_err(catalog_error)?;
-    outcome
 }

@@ -158,6 +158,10 @@ pub trait Catalog: Send + Sync + 'static {
     /// catalog that one process has to itself says yes.
     async fn take_turn(&self, turn: TakeTurn) -> Result<bool, CatalogError>;
 
+    /// Gives room back that small files have left which were replaced or removed; returns how many
+    /// bytes. For a catalog that cannot do so all the time.
+    async fn give_back_room(&self, now: Timestamp) -> Result<u64, CatalogError>;
+
     /// Everything there is, as of one moment, without holding up anybody: projects, domains, keys,
     /// the files of each project oldest first, uploads oldest first, retired blobs by name. Two
     /// catalogs with the same records give them in the same order.

@@ -177,6 +177,10 @@ impl Catalog for MeasuredCatalog {
         self.meter.time("take_turn", self.inner.take_turn(turn)).await
     }
 
+    async fn give_back_room(&self, now: Timestamp) -> Result<u64, CatalogError> {
+        self.meter.time("give_back_room", self.inner.give_back_room(now)).await
+    }
+
     async fn export(&self) -> Result<RecordReader, CatalogError> {
         self.meter.time("export", self.inner.export()).await
     }

@@ -211,6 +211,7 @@ async fn blobs(catalog: &dyn Catalog) {
     let names: Vec<BlobId> = retired;
     assert_eq!(catalog.known_blobs(&names).await.unwrap().len(), 500);
     catalog.forget_retired(&names[..10]).await.unwrap();
+    catalog.give_back_room(time(9)).await.unwrap();
     let retired = RetiredBlob { blob: blob_id(), at: time(1) };
     catalog.import(vec![Record::Retired(retired)]).await.unwrap();
 }

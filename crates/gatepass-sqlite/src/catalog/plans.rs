@@ -38,14 +38,16 @@ type Statements = Arc<Mutex<BTreeSet<String>>>;
 fn open_traced(directory: &TempDir) -> (SqliteCatalog, Statements) {
     let path = directory.path().join("gatepass.db");
     let statements = Statements::default();
-    let writer = traced(open_writer(&path).unwrap(), &statements);
-    let reader = traced(open_reader(&path).unwrap(), &statements);
+    let mut writer = traced(open_writer(&path).unwrap(), &statements);
+    let reader = || traced(open_reader(&path).unwrap(), &statements);
     let room = Room::new(&path);
-    let readers = Readers::new(path);
-    readers.keep(reader);
+    let segments = Segments::beside(&path);
+    let recovered = recover(&mut writer, &segments).unwrap();
+    let readers = Readers::new(path.clone());
+    readers.keep(reader());
     let cache = Cache::default();
-    let writer = Writer::spawn(writer, cache.clone()).unwrap();
-    (SqliteCatalog { readers, writer, cache, room }, statements)
+    let writer = Writer::spawn(writer, reader(), cache.clone(), recovered).unwrap();
+    (SqliteCatalog { readers, writer, cache, segments, room }, statements)
 }
 
 fn traced(mut connection: Connection, statements: &Statements) -> Connection {
@@ -216,6 +218,7 @@ async fn blobs(catalog: &SqliteCatalog) {
     let retired = catalog.retired_blobs(time(900), 9).await.unwrap();
     assert_eq!(catalog.known_blobs(&retired).await.unwrap().len(), retired.len());
     catalog.forget_retired(&retired).await.unwrap();
+    catalog.give_back_room(time(9)).await.unwrap();
 }
 
 /// An export reads everything, on a connection of its own.

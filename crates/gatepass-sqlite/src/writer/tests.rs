@@ -9,7 +9,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use tempfile::TempDir;
 
 use super::*;
-use crate::connection::open_writer;
+use crate::connection::{catalog_error, open_reader, open_writer};
 
 type Waiting = BoxFuture<'static, Result<(), CatalogError>>;
 
@@ -26,7 +26,9 @@ fn start() -> (TempDir, Arc<Writer>, Arc<AtomicU32>) {
         }
     };
     connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(count)).unwrap();
-    (directory, Arc::new(Writer::spawn(connection, Cache::default()).unwrap()), commits)
+    let reader = open_reader(&database(&directory)).unwrap();
+    let writer = Writer::spawn(connection, reader, Cache::default(), None).unwrap();
+    (directory, Arc::new(writer), commits)
 }
 
 fn database(directory: &TempDir) -> std::path::PathBuf {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use gatepass_core::condition::Conditions;
-use gatepass_core::port::{CatalogError, PublishError, RemoveError};
+use gatepass_core::file_change::{Edit, FileChange};
+use gatepass_core::port::{CatalogError, ChangeFile, PublishError, RemoveError};
 use gatepass_core::project::SettingsChange;
 use gatepass_sqlite::{OpenError, SqliteCatalog};
 use gatepass_testkit::builders::{new_file, path, project, project_id, time};
@@ -20,20 +21,15 @@ use super::{database, lock, open, open_at};
 /// Far more than the 5 seconds that a change waits.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Whether every kind of change says that it could not be made now.
+/// Whether every kind of change but a publication says that it could not be made now.
 async fn assert_unavailable(catalog: &Subject) {
     let began = Instant::now();
     let (project_id, at) = (project_id(), path("a"));
     let none = Conditions::default();
-    let (published, changed, removed, checked) = tokio::join!(
-        catalog.publish(new_file("new", time(2))),
+    let (changed, removed, checked) = tokio::join!(
         catalog.change_settings(vec![SettingsChange::PutProject(project())]),
         catalog.remove_file(&project_id, &at, &none, time(2)),
         catalog.check(),
-    );
-    assert!(
-        matches!(published, Err(PublishError::Catalog(CatalogError::Unavailable(_)))),
-        "{published:?}"
     );
     assert!(matches!(changed, Err(CatalogError::Unavailable(_))), "{changed:?}");
     assert!(
@@ -58,17 +54,61 @@ fn a_lock_that_stays_makes_changes_unavailable_and_nothing_else() {
     run(async move {
         add_project(&catalog).await;
         publish(&catalog, new_file("a", time(1))).await;
+        list(&catalog, "", 0, 1).await;
         let version = catalog.settings_version().await.unwrap();
         let lock = lock(&database(directory.path()));
         tokio::join!(assert_unavailable(&catalog), assert_readable(&catalog));
         assert_readable(&catalog).await;
         drop(lock);
 
-        assert!(find(&catalog, "new").await.is_none(), "a change was made although it failed");
+        assert!(find(&catalog, "a").await.is_some(), "a change was made although it failed");
         assert_eq!(catalog.settings_version().await.unwrap(), version);
         catalog.check().await.unwrap();
-        publish(&catalog, new_file("new", time(3))).await;
-        assert!(find(&catalog, "new").await.is_some());
+    });
+}
+
+/// They are durable in the journal; the database gets them when it can.
+#[test]
+fn publications_do_not_wait_for_a_lock() {
+    let (directory, catalog) = open();
+    run(async move {
+        add_project(&catalog).await;
+        let locked = lock(&database(directory.path()));
+        for second in 1..4 {
+            publish(&catalog, new_file("a", time(second))).await;
+            assert_eq!(find(&catalog, "a").await.unwrap().updated, time(second));
+        }
+        let id = find(&catalog, "a").await.unwrap().id;
+        let found = catalog.find_file_by_id(&project_id(), &id).await.unwrap().unwrap();
+        assert_eq!(found.updated, time(3));
+        drop(locked);
+        assert_eq!(list(&catalog, "", 0, 9).await.1, 1);
+        drop(catalog);
+        let again = open_at(&database(directory.path()));
+        assert_eq!(find(&again, "a").await.unwrap().updated, time(3));
+    });
+}
+
+/// As many as may be in the journal alone; then they are refused, and nothing is lost.
+#[test]
+fn publications_are_refused_before_too_many_wait() {
+    let (directory, catalog) = open();
+    run(async move {
+        add_project(&catalog).await;
+        let locked = lock(&database(directory.path()));
+        let changes =
+            (0..3_000).map(|number| catalog.publish(new_file(&number.to_string(), time(1))));
+        let made = join_all(changes).await;
+        let refused = |made: &Result<_, _>| {
+            matches!(made, Err(PublishError::Catalog(CatalogError::Unavailable(_))))
+        };
+        assert!(made.iter().all(|made| made.is_ok() || refused(made)));
+        let published = made.iter().filter(|made| made.is_ok()).count();
+        assert!((1_000..3_000).contains(&published), "{published}");
+        drop(locked);
+        let total = u64::try_from(published).unwrap();
+        assert_eq!(list(&catalog, "", 0, 1).await.1, total);
+        publish(&catalog, new_file("healed", time(2))).await;
     });
 }
 
@@ -119,6 +159,7 @@ fn a_long_read_of_another_process_stops_nothing() {
         for number in 0..50 {
             publish(&catalog, new_file(&number.to_string(), time(1))).await;
         }
+        assert_eq!(list(&catalog, "", 0, 1).await.1, 50);
         assert_eq!(count(), 0);
         reader.execute_batch("COMMIT").unwrap();
         assert_eq!(count(), 50);
@@ -133,11 +174,99 @@ fn what_another_process_changes_is_seen() {
         let command = open_at(&database(directory.path()));
         let version = server.settings_version().await.unwrap();
         add_project(&command).await;
-        publish(&command, new_file("a", time(1))).await;
         assert_eq!(server.settings_version().await.unwrap(), version + 1);
-        assert!(find(&server, "a").await.is_some());
+        publish(&server, new_file("a", time(1))).await;
+        assert_eq!(list(&server, "", 0, 1).await.1, 1);
+        assert!(find(&command, "a").await.is_some());
+    });
+}
+
+#[test]
+fn one_process_publishes() {
+    let (directory, server) = open();
+    run(async move {
+        add_project(&server).await;
+        let command = open_at(&database(directory.path()));
+        let refused = command.publish(new_file("a", time(1))).await.unwrap_err();
+        let unavailable = PublishError::Catalog(CatalogError::Unavailable("".into()));
+        assert_eq!(refused.to_string(), unavailable.to_string());
+        drop(server);
+        // It was open before the other had gone.
+        assert!(command.publish(new_file("a", time(1))).await.is_err());
         drop(command);
-        publish(&server, new_file("b", time(1))).await;
+        let server = open_at(&database(directory.path()));
+        publish(&server, new_file("a", time(1))).await;
+    });
+}
+
+/// A command beside a server sees, and may change, what was acknowledged before it asked, although
+/// it is in the journal alone at that moment.
+#[test]
+fn another_process_waits_for_what_was_published() {
+    let (directory, server) = open();
+    run(async move {
+        add_project(&server).await;
+        let command = open_at(&database(directory.path()));
+        for number in 0..50 {
+            let at = number.to_string();
+            let file = publish(&server, new_file(&at, time(1))).await.file;
+            match number % 4 {
+                0 => assert_eq!(find(&command, &at).await, Some(file)),
+                1 => assert_eq!(list(&command, &at, 0, 1).await.1, 1),
+                2 => {
+                    let none = Conditions::default();
+                    let (project, place) = (project_id(), path(&at));
+                    let removed = command.remove_file(&project, &place, &none, time(2)).await;
+                    assert_eq!(removed.unwrap(), file);
+                }
+                _ => {
+                    let found = command.find_file_by_id(&project_id(), &file.id).await.unwrap();
+                    assert_eq!(found, Some(file));
+                }
+            }
+        }
+    });
+}
+
+/// The server decides on what it knows while the command changes the same file. Whichever comes
+/// first, both take place, and the journal goes on.
+#[test]
+fn changes_of_another_process_meet_publications() {
+    let (directory, server) = open();
+    run(async move {
+        add_project(&server).await;
+        let command = open_at(&database(directory.path()));
+        for number in 0..60_u64 {
+            let (at, elsewhere) = (number.to_string(), format!("moved/{number}"));
+            let first = publish(&server, new_file(&at, time(1))).await.file;
+            list(&command, "", 0, 1).await;
+            let second = server.publish(new_file(&at, time(2)));
+            let none = Conditions::default();
+            let (project, place) = (project_id(), path(&at));
+            if number % 2 == 0 {
+                let removed = command.remove_file(&project, &place, &none, time(3));
+                let (second, _removed) = tokio::join!(second, removed);
+                second.unwrap();
+            } else {
+                let folder = Edit::Set("moved".to_owned());
+                let change = FileChange { folder, ..FileChange::default() };
+                let within = String::new();
+                let moved = command.change_file(ChangeFile {
+                    project: project.clone(),
+                    id: first.id.clone(),
+                    within,
+                    change,
+                    conditions: none.clone(),
+                    now: time(3),
+                });
+                let (second, _moved) = tokio::join!(second, moved);
+                second.unwrap();
+            }
+            let total = list(&server, &at, 0, 9).await.1 + list(&server, &elsewhere, 0, 9).await.1;
+            assert!(total <= 2, "{at}");
+        }
+        publish(&server, new_file("last", time(4))).await;
+        assert_eq!(list(&server, "last", 0, 1).await.1, 1, "it goes on");
     });
 }
 

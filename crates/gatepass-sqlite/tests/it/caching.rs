@@ -9,10 +9,11 @@ use gatepass_core::Payload;
 use gatepass_core::port::Catalog;
 use gatepass_core::publication::NewFile;
 use gatepass_testkit::builders::{new_file, path, project_id, time};
-use gatepass_testkit::catalog::{add_project, publish};
+use gatepass_testkit::catalog::{add_project, list, publish};
 use gatepass_testkit::run;
+use rusqlite::Connection;
 
-use super::{database, open, open_at};
+use super::{database, open};
 
 /// A file whose content is a number.
 fn numbered(at: &str, number: u64) -> NewFile {
@@ -75,14 +76,17 @@ async fn eventually(catalog: &Arc<dyn Catalog>, wanted: Option<u64>) {
 fn changes_of_another_process_are_noticed() {
     let (directory, ours) = open();
     run(async move {
-        let theirs = open_at(&database(directory.path()));
         add_project(&ours).await;
         publish(&ours, numbered("a", 1)).await;
+        publish(&ours, numbered("b", 2)).await;
+        list(&ours, "", 0, 9).await;
         assert_eq!(number(&ours, "a").await, Some(1));
-        publish(&theirs, numbered("a", 2)).await;
+        let theirs = Connection::open(database(directory.path())).unwrap();
+        let swap = "UPDATE files SET (segment, place) = \
+                        (SELECT segment, place FROM files WHERE path = 'b') WHERE path = 'a'";
+        theirs.execute(swap, []).unwrap();
         eventually(&ours, Some(2)).await;
-        let none = gatepass_core::condition::Conditions::default();
-        theirs.remove_file(&project_id(), &path("a"), &none, time(3)).await.unwrap();
+        theirs.execute("DELETE FROM files WHERE path = 'a'", []).unwrap();
         eventually(&ours, None).await;
     });
 }

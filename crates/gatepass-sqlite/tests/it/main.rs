@@ -5,8 +5,10 @@ mod busy;
 mod caching;
 mod damage;
 mod full;
+mod journal;
 mod mount;
 mod opening;
+mod room;
 mod sharing;
 
 mod conformance {

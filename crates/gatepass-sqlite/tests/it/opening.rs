@@ -100,7 +100,8 @@ fn everything_is_there_after_a_crash() {
         fill(&catalog).await;
         let before = everything(&catalog).await;
         let after = tempfile::tempdir().unwrap();
-        for name in ["gatepass.db", "gatepass.db-wal"] {
+        fs::create_dir(after.path().join("journal")).unwrap();
+        for name in ["gatepass.db", "gatepass.db-wal", "journal/0000000001"] {
             fs::copy(directory.path().join(name), after.path().join(name)).unwrap();
         }
         let recovered = open_at(&database(after.path()));
@@ -116,12 +117,14 @@ fn nobody_else_can_read_the_files() {
         let mut names = Vec::new();
         for entry in fs::read_dir(directory.path()).unwrap() {
             let entry = entry.unwrap();
-            let mode = entry.metadata().unwrap().permissions().mode() & 0o7777;
-            assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+            let metadata = entry.metadata().unwrap();
+            let mode = metadata.permissions().mode() & 0o7777;
+            let ours_alone = if metadata.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode, ours_alone, "{:?}", entry.file_name());
             names.push(entry.file_name().into_string().unwrap());
         }
         names.sort();
-        assert_eq!(names, ["gatepass.db", "gatepass.db-shm", "gatepass.db-wal"]);
+        assert_eq!(names, ["gatepass.db", "gatepass.db-shm", "gatepass.db-wal", "journal"]);
     });
 }
 

@@ -64,6 +64,7 @@ pub(crate) fn sql(data: &Path, statements: &str) -> String {
         let (_, database) = url.split('?').next().unwrap().rsplit_once('/').unwrap();
         gatepass_testkit::postgres::Server::shared().sql(database, statements)
     } else {
+        settle(data);
         let catalog = rusqlite::Connection::open(data.join("gatepass.db")).unwrap();
         catalog.execute_batch(statements).unwrap();
         String::new()
@@ -460,6 +461,12 @@ pub(crate) fn signed_raw(raw_path: &str, query: &str) -> String {
     format!("/{raw_path}?{query}&signature={}", sign_raw(KEY, raw_path, query))
 }
 
+/// Waits until the database has what was published, whoever publishes: a command does.
+pub(crate) fn settle(data: &Path) {
+    let output = gatepass().args(["files", "ls", "--data"]).arg(data).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Blobs of a data directory: files below `blobs`, or what its bucket lists, and what the embedded
 /// catalog keeps itself.
 pub(crate) fn blobs(data: &Path) -> usize {
@@ -467,10 +474,11 @@ pub(crate) fn blobs(data: &Path) -> usize {
     if !data.join("gatepass.db").exists() {
         return stored;
     }
+    settle(data);
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let catalog = rusqlite::Connection::open_with_flags(data.join("gatepass.db"), flags).unwrap();
     let count = |row: &rusqlite::Row<'_>| row.get::<_, usize>(0);
-    stored + catalog.query_row("SELECT count(*) FROM contents", [], count).unwrap()
+    stored + catalog.query_row("SELECT count(*) FROM files WHERE inline", [], count).unwrap()
 }
 
 fn blobs_on_disk(data: &Path) -> usize {

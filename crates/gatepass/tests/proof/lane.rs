@@ -114,7 +114,7 @@ pub(crate) fn check_blobs(data: &Path, sweep: impl FnOnce()) -> Result<(), Strin
     let files = names("SELECT blob FROM files WHERE NOT inline");
     let receiving = names("SELECT blob FROM uploads WHERE status = 'receiving'");
     let known: std::collections::BTreeSet<_> = files.union(&receiving).cloned().collect();
-    let kept = names("SELECT blob FROM files JOIN contents ON file = number");
+    let kept = names("SELECT blob FROM files WHERE segment > 0 AND place > 0");
     if kept != names("SELECT blob FROM files WHERE inline") {
         return Err("the catalog keeps the bytes of other files than it says".to_owned());
     }
