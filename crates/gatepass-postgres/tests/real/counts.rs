@@ -27,12 +27,22 @@ fn fill(from: u32, to: u32) -> String {
     )
 }
 
-/// Counts and changes beside what there is, of each project and, by bucket, of each age.
-const DIFFERENCES: &str = "WITH wrong AS (
+/// Counts and changes beside what there is, of each project, of each run and of each age.
+const DIFFERENCES: &str = "WITH span AS (
+        SELECT project, first, lead(first) OVER (PARTITION BY project ORDER BY first) AS next, files
+        FROM file_runs),
+    wrong AS (
         SELECT project, sum(files) FROM (
             SELECT project, files FROM file_runs UNION ALL SELECT project, files FROM file_changes
             UNION ALL SELECT project, -1 FROM files) AS counted
         GROUP BY project HAVING sum(files) <> 0
+        UNION ALL
+        SELECT project || first, files FROM span
+        WHERE files <> (SELECT count(*) FROM files AS one WHERE one.project = span.project
+                AND path >= first AND (next IS NULL OR path < next))
+            - (SELECT coalesce(sum(one.files), 0) FROM file_changes AS one
+                WHERE one.project = span.project
+                AND path >= first AND (next IS NULL OR path < next))
         UNION ALL
         SELECT project || bucket, sum(files) FROM (
             SELECT project, bucket, files FROM file_ages
@@ -40,6 +50,15 @@ const DIFFERENCES: &str = "WITH wrong AS (
             UNION ALL SELECT project, number >> 14, -1 FROM files) AS counted
         GROUP BY project, bucket HAVING sum(files) <> 0)
     SELECT count(*) FROM wrong";
+
+/// The function that folds, which cuts runs of 64 files already.
+fn cutting_often() -> String {
+    let (_, function) = include_str!("../../src/migrations/0003_counts.sql")
+        .split_once("CREATE FUNCTION fold_file_changes")
+        .unwrap();
+    let function = function.replace("32768", "64").replace("16384", "32");
+    format!("CREATE OR REPLACE FUNCTION fold_file_changes{function}")
+}
 
 #[test]
 fn pages_by_counts_are_those_of_the_files() {
@@ -97,8 +116,8 @@ fn counts_stay_right_while_all_that_changes_files_goes_on() {
     run(async move {
         let nodes = [open_at(&server.url(&database)).await, open_at(&server.url(&database)).await];
         add_project(&nodes[0]).await;
-        // Long enough to be cut while others write to it.
-        server.sql(&database, &fill(1, 49_000));
+        server.sql(&database, &cutting_often());
+        server.sql(&database, &fill(1, 2_000));
         let ended = Arc::new(AtomicBool::new(false));
         let folder = {
             let (ended, database) = (Arc::clone(&ended), database.clone());
@@ -114,6 +133,8 @@ fn counts_stay_right_while_all_that_changes_files_goes_on() {
         ended.store(true, Ordering::Relaxed);
         folder.await.unwrap();
         assert_eq!(server.sql(&database, DIFFERENCES), "0");
+        let runs = server.sql(&database, "SELECT count(*) > 30 FROM file_runs");
+        assert_eq!(runs, "t", "they were cut");
         let files = server.sql(&database, "SELECT count(*) FROM files WHERE project = 'proj_test'");
         assert_eq!(list(&nodes[0], "", 0, 1).await.1.to_string(), files);
     });
