@@ -21,7 +21,12 @@ const KEEPER: &str = r#"
 as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
 cd /
 dir=$(as mktemp -d /tmp/gatepass-postgres-XXXXXX) || exit 1
-as "$BIN/initdb" -D "$dir/data" -A trust -U postgres --no-sync -E UTF8 --locale=C >/dev/null || exit 1
+if [ -n "$PRIMARY" ]; then
+  as "$BIN/pg_basebackup" -h 127.0.0.1 -p "$PRIMARY" -U postgres -D "$dir/data" -R -c fast --no-sync \
+    || exit 1
+else
+  as "$BIN/initdb" -D "$dir/data" -A trust -U postgres --no-sync -E UTF8 --locale=C >/dev/null || exit 1
+fi
 as openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test \
   -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
   -out "$dir/tls.crt" -keyout "$dir/tls.key" 2>/dev/null || exit 1
@@ -30,7 +35,7 @@ as "$BIN/pg_ctl" -D "$dir/data" -l "$dir/log" -w -o "-p $PORT $SETTINGS" start >
   || { cat "$dir/log" >&2; rm -rf "$dir"; exit 1; }
 echo "$dir"
 while read -r command; do
-  mode="-m immediate"; [ $command = start ] && mode=
+  mode="-m immediate"; case $command in start | promote) mode= ;; esac
   as "$BIN/pg_ctl" -D "$dir/data" -l "$dir/log" -w $mode -o "-p $PORT $SETTINGS" $command >/dev/null 2>&1 </dev/null
   echo done
 done
@@ -58,15 +63,28 @@ impl Server {
 
     /// One of its own, for a test that restarts it.
     pub fn start() -> Self {
-        Self::start_with("")
+        Self::start_with("", None)
     }
 
     /// One that syncs what it commits, for measurements.
     pub fn start_synced() -> Self {
-        Self::start_with(" -c fsync=on")
+        Self::start_with(" -c fsync=on", None)
     }
 
-    fn start_with(more: &str) -> Self {
+    /// A standby of this one, which it reaches at this port; without it, this one acknowledges
+    /// nothing from now on.
+    pub fn start_synchronous_standby(&self, port: u16) -> Self {
+        let standby = Self::start_with("", Some(port));
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let state = "SELECT sync_state FROM pg_stat_replication";
+        while self.sql("postgres", state) != "sync" {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        standby
+    }
+
+    fn start_with(more: &str, primary: Option<u16>) -> Self {
         let programs = programs();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut keeper = Command::new("bash")
@@ -74,6 +92,7 @@ impl Server {
             .env("BIN", &programs)
             .env("PORT", port.to_string())
             .env("SETTINGS", format!("{SETTINGS}{more}"))
+            .env("PRIMARY", primary.map(|port| port.to_string()).unwrap_or_default())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -138,6 +157,11 @@ impl Server {
     /// Starts it after [`Self::stop`].
     pub fn resume(&mut self) {
         self.tell("start");
+    }
+
+    /// Makes a standby the one that takes changes.
+    pub fn promote(&mut self) {
+        self.tell("promote");
     }
 
     /// What it has logged.

@@ -27,13 +27,13 @@ const WORKERS: usize = 12;
 
 /// What clients were told.
 #[derive(Default)]
-struct History {
-    published: Vec<BlobId>,
+pub(super) struct History {
+    pub(super) published: Vec<BlobId>,
     /// Paths that were new, as often as somebody was told so.
     created: BTreeMap<String, u32>,
     removed: BTreeMap<BlobId, u32>,
     removals: BTreeMap<String, u32>,
-    unknown: BTreeSet<BlobId>,
+    pub(super) unknown: BTreeSet<BlobId>,
     unknown_removals: u32,
 }
 
@@ -53,7 +53,7 @@ impl History {
         }
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.published.len() + self.removed.len()
     }
 }
@@ -100,7 +100,10 @@ async fn work(catalog: Arc<dyn Catalog>, worker: usize, stop: Arc<AtomicBool>) -
 }
 
 /// Works for a while through `through`, with something going wrong meanwhile.
-async fn storm(through: &Arc<dyn Catalog>, trouble: impl Future<Output = ()>) -> History {
+pub(super) async fn storm(
+    through: &Arc<dyn Catalog>,
+    trouble: impl Future<Output = ()>,
+) -> History {
     let stop = Arc::new(AtomicBool::new(false));
     let workers: Vec<_> = (0..WORKERS)
         .map(|worker| tokio::spawn(work(Arc::clone(through), worker, Arc::clone(&stop))))
@@ -115,7 +118,7 @@ async fn storm(through: &Arc<dyn Catalog>, trouble: impl Future<Output = ()>) ->
 }
 
 /// Holds what clients were told against what is there.
-async fn check(catalog: &Arc<dyn Catalog>, history: &History) {
+pub(super) async fn check(catalog: &Arc<dyn Catalog>, history: &History) {
     for blob in &history.published {
         assert!(is_known(catalog, blob).await, "an acknowledged publication is lost");
     }

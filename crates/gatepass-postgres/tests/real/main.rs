@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 mod counts;
+mod failover;
 mod faults;
 mod opening;
 mod plans;
