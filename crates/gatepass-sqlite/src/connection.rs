@@ -115,7 +115,6 @@ fn inspect(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     enter_wal(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -4_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;

@@ -186,7 +186,7 @@ pub(crate) fn known(
         let names = vec!["?"; chunk.len()].join(",");
         // The plus keeps SQLite from reading all that are receiving.
         let query = format!(
-            "SELECT blob FROM files WHERE blob IN ({names}) \
+            "SELECT blob FROM files WHERE blob IN ({names}) AND inline = 0 \
              UNION ALL SELECT blob FROM retired_blobs WHERE blob IN ({names}) \
              UNION ALL SELECT blob FROM uploads WHERE blob IN ({names}) AND +status = 'receiving'"
         );

@@ -18,7 +18,17 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// Brings the schema up to date, each step in one transaction. Several processes may try at once.
+///
+/// References between tables do not act meanwhile: to make a table anew would take along the rows of
+/// others that refer to it.
 pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::of(path, error);
+    connection.pragma_update(None, "foreign_keys", false).map_err(failed)?;
+    migrate(connection, path)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(failed)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error| OpenError::of(path, error);
     let known = known();
     let transaction =

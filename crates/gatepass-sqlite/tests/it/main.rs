@@ -10,6 +10,7 @@ mod mount;
 mod opening;
 mod room;
 mod sharing;
+mod upgrading;
 
 mod conformance {
     gatepass_testkit::catalog_suite!(super::open);
