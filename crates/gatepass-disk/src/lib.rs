@@ -11,6 +11,10 @@
 //! What it needs: a local file system whose `fsync` tells the truth.
 
 mod folders;
+mod memory;
+mod output;
+mod pace;
+mod queue;
 mod read;
 mod staging;
 mod store;

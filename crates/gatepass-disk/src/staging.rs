@@ -1,54 +1,67 @@
 //! Writing a blob.
 //!
-//! Pieces of a body wait in a queue that is bounded in bytes. A job on a blocking thread empties
-//! it, gathering what has come meanwhile into one write, and ends when nothing is left: an upload
-//! that pauses holds no thread. A small upload is one job in all, because the job starts only
-//! when enough waits or the end is there: create, write, sync.
+//! Bytes of a large blob are gathered in segments of memory (`memory.rs`), which the disk takes
+//! them from. Those of a small one wait as they came, and so do those of a slow client, who must
+//! not hold a segment. Both wait in a queue that is bounded in bytes. A job on a blocking thread
+//! empties it, gathering what has come meanwhile into one write, and ends when nothing is left: an
+//! upload that pauses holds no thread.
 //!
 //! A part of a blob is written the same way, from its offset on, into a file that other parts
 //! are written to at the same time.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatepass_core::port::{BlobError, CommittedBlob, Piece, Staging};
 use gatepass_core::{BlobId, ContentHasher, Memo};
-use rustix::fs::{self, Advice, Mode, OFlags};
-use rustix::io::{Errno, pwritev};
+use rustix::fs::{self, Mode, OFlags};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::spawn_blocking;
 
 use crate::folders::Folders;
+use crate::memory::{Loose, Memory, SEGMENT_BYTES, Segment, loose_cost};
+use crate::output::Output;
+use crate::pace::Pace;
+use crate::queue::{Item, gather};
 use crate::store::{blob_error, off_thread, unlink};
 
-/// What of one upload may wait for the disk, in bytes.
-const QUEUE_BYTES_MAX: usize = 4 << 20;
-/// What a piece takes beside its bytes: a client may send them one by one.
-const PIECE_BYTES: usize = 64;
-/// Bytes that may wait before a job starts, unless the end comes first.
+/// What of one upload may wait for the disk, in bytes: what one write takes, and as much again
+/// that comes in meanwhile.
+const WAITING_BYTES_MAX: usize = 2 << 20;
+/// The same while all uploads together have more than their share outside of segments.
+const WAITING_BYTES_OF_MANY: usize = 64 << 10;
+/// What all uploads together may have outside of segments before each has to do with less.
+const LOOSE_BYTES_MAX: usize = 8 << 20;
+/// Bytes of a fast client that may wait before a job starts, unless the end comes first.
 const START_BYTES: usize = 16 << 10;
 /// The same for a client that trickles: one of thousands, which make the server hold so much each.
 const START_BYTES_OF_SLOW: usize = 4 << 10;
-/// Who sends so little at once trickles. A fast client's first and last piece may be as small.
-const SLOW_PIECE_BYTES: usize = 4 << 10;
-/// Bytes gathered into one write.
-const GATHER_BYTES: usize = 1 << 20;
-/// Bytes after which the system is told to begin writing them to the disk, so that the sync at the
-/// end of a large upload has little left to wait for.
-const WRITEBACK_BYTES: u64 = 8 << 20;
-/// Pieces gathered into one write; the system takes 1,024.
-const GATHER_PIECES: usize = 256;
+/// Files from this size on may bypass the system's cache. Smaller ones are likely to be read soon.
+const DIRECT_FILE_BYTES: u64 = 1 << 20;
 
 /// A blob that is being written.
 pub(crate) struct DiskStaging {
     shared: Arc<Shared>,
-    committed: bool,
+    memory: Arc<Memory>,
+    hasher: ContentHasher,
+    pace: Pace,
+    /// Where in the file the next byte belongs.
+    at: u64,
+    filling: Option<Segment>,
+    /// What is filled after it.
+    next: Option<Segment>,
+    guard: Guard,
+}
+
+/// Gives up, in the background, what is dropped before it has ended.
+struct Guard {
+    shared: Arc<Shared>,
+    has_ended: bool,
 }
 
 struct Shared {
@@ -68,8 +81,8 @@ struct Shared {
 /// How much of a blob is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// All of it: nobody else has written to it, or will.
-    Whole,
+    /// All of it, of so many bytes if that is known: nobody else has written to it, or will.
+    Whole(Option<u64>),
     /// What begins at this offset.
     Part(u64),
 }
@@ -83,14 +96,20 @@ enum Failure {
 }
 
 struct State {
-    queue: VecDeque<Bytes>,
-    queued_bytes: usize,
-    end: Option<oneshot::Sender<Result<CommittedBlob, Failure>>>,
+    queue: VecDeque<Item>,
+    /// What the queue takes, and what is being written.
+    waiting: usize,
+    /// How many of these are segments.
+    segments: usize,
+    end: Option<oneshot::Sender<Result<(), Failure>>>,
     failed: Option<io::Error>,
     phase: Phase,
 }
 
-/// Who has the writer.
+/// The file; none before the first bytes are to be written.
+type Writer = Option<Output>;
+
+/// Who has the file.
 enum Phase {
     /// Nobody: a job can be started.
     Idle(Box<Writer>),
@@ -100,29 +119,21 @@ enum Phase {
     Ended,
 }
 
-/// The file, and what is known of its content.
-struct Writer {
-    file: Option<OwnedFd>,
-    written: u64,
-    /// Of these, how many are on their way to the disk for sure.
-    begun: u64,
-    hasher: ContentHasher,
-}
-
 impl DiskStaging {
     pub(crate) fn new(
         folders: Arc<Folders>,
+        memory: Arc<Memory>,
         blob: BlobId,
         extent: Extent,
         hasher: ContentHasher,
     ) -> Self {
-        let writer = Box::new(Writer { file: None, written: 0, begun: 0, hasher });
         let state = State {
             queue: VecDeque::new(),
-            queued_bytes: 0,
+            waiting: 0,
+            segments: 0,
             end: None,
             failed: None,
-            phase: Phase::Idle(writer),
+            phase: Phase::Idle(Box::default()),
         };
         let shared = Shared {
             folders,
@@ -133,67 +144,120 @@ impl DiskStaging {
             job_ended: Condvar::new(),
             created: AtomicBool::new(false),
         };
-        Self { shared: Arc::new(shared), committed: false }
-    }
-
-    /// Waits until there is room. A piece larger than the whole queue passes when it is empty.
-    async fn wait_for_room(&self, cost: usize) -> Result<(), BlobError> {
-        loop {
-            let progress = self.shared.progress.notified();
-            {
-                let mut state = self.shared.state();
-                if let Some(error) = state.failed.take() {
-                    state.failed = Some(io::Error::from(error.kind()));
-                    return Err(write_error(error));
-                }
-                if state.queued_bytes == 0 || state.queued_bytes + cost <= QUEUE_BYTES_MAX {
-                    return Ok(());
-                }
-            }
-            progress.await;
+        let shared = Arc::new(shared);
+        Self {
+            guard: Guard { shared: Arc::clone(&shared), has_ended: false },
+            shared,
+            memory,
+            hasher,
+            pace: Pace::new(),
+            at: extent.base(),
+            filling: None,
+            next: None,
         }
     }
-}
 
-#[async_trait]
-impl Staging for DiskStaging {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
-        self.wait_for_room(cost(&bytes)).await?;
-        let start = {
-            let mut state = self.shared.state();
-            state.queued_bytes += cost(&bytes);
-            let is_slow = bytes.len() < SLOW_PIECE_BYTES;
-            state.queue.push_back(bytes);
-            state.queued_bytes > if is_slow { START_BYTES_OF_SLOW } else { START_BYTES }
-        };
-        if start {
+    /// Takes bytes in, as many as there is room for; into segments if they are to be gathered.
+    fn take(&mut self, bytes: &mut Bytes, is_fast: bool, gather: bool) -> Result<(), BlobError> {
+        let mut state = self.shared.state();
+        state.check()?;
+        while !bytes.is_empty() {
+            let before = bytes.len();
+            if self.filling.is_none() && gather {
+                self.filling = self.next.take().or_else(|| state.segment(&self.memory, self.at));
+            }
+            if let Some(segment) = &mut self.filling {
+                segment.fill(bytes);
+                if segment.is_full() {
+                    state.push(self.filling.take());
+                }
+            } else if state.segments == 0 && state.has_room(loose_cost(bytes), self.loose_max()) {
+                state.push_loose(self.memory.keep(std::mem::take(bytes)));
+            } else {
+                break;
+            }
+            self.at = self.at.saturating_add((before - bytes.len()) as u64);
+        }
+        if !gather {
+            state.push(self.filling.take());
+            self.next = None;
+        }
+        let is_enough = state.waiting > if is_fast { START_BYTES } else { START_BYTES_OF_SLOW };
+        drop(state);
+        if is_enough {
             start_job(&self.shared);
         }
         Ok(())
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<CommittedBlob, BlobError> {
+    /// Sees to room for as many bytes again; says whether there is.
+    fn make_room(&mut self, length: usize) -> Result<bool, BlobError> {
+        let mut state = self.shared.state();
+        state.check()?;
+        if state.segments == 0 {
+            return Ok(true);
+        }
+        let room = self.filling.as_ref().map_or(0, Segment::room);
+        if room < length && self.next.is_none() {
+            let at = self.at.saturating_add(room as u64);
+            self.next = state.segment(&self.memory, at);
+        }
+        Ok(room >= length || self.next.is_some())
+    }
+
+    /// What may wait of one upload outside of segments.
+    fn loose_max(&self) -> usize {
+        let are_many = self.memory.loose() > LOOSE_BYTES_MAX;
+        if are_many { WAITING_BYTES_OF_MANY } else { WAITING_BYTES_MAX }
+    }
+}
+
+#[async_trait]
+impl Staging for DiskStaging {
+    async fn write(&mut self, mut bytes: Bytes) -> Result<(), BlobError> {
+        let length = bytes.len();
+        self.hasher.update(&bytes);
+        let is_fast = self.pace.note(length, Instant::now());
+        let gather = is_fast && self.shared.extent.may_be_direct();
+        loop {
+            self.take(&mut bytes, is_fast, gather)?;
+            if bytes.is_empty() {
+                break;
+            }
+            self.shared.progress.notified().await;
+        }
+        // While somebody holds what was read, the next bytes are read into fresh memory: waiting
+        // is cheaper afterwards.
+        drop(bytes);
+        while gather && !self.make_room(length.min(SEGMENT_BYTES))? {
+            self.shared.progress.notified().await;
+        }
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<CommittedBlob, BlobError> {
+        let Self { shared, hasher, at, filling, mut guard, .. } = *self;
         let (sender, committed) = oneshot::channel();
         {
-            let mut state = self.shared.state();
-            if let Some(error) = state.failed.take() {
-                return Err(write_error(error));
-            }
+            let mut state = shared.state();
+            state.check()?;
+            state.push(filling);
             state.end = Some(sender);
         }
-        start_job(&self.shared);
+        start_job(&shared);
         let lost = |error| Err(Failure::Sync(io::Error::other(error)));
         let result = committed.await.unwrap_or_else(lost);
-        self.committed = result.is_ok();
-        result.map_err(|failure| match (failure, self.shared.extent) {
-            (Failure::Sync(error), Extent::Part(_)) => BlobError::SyncFailed(error),
+        guard.has_ended = result.is_ok();
+        match (result, shared.extent) {
+            (Ok(()), extent) => Ok(extent.committed(at, hasher)),
+            (Err(Failure::Sync(error)), Extent::Part(_)) => Err(BlobError::SyncFailed(error)),
             // Nothing is lost but this blob, which nobody has heard of.
-            (Failure::Sync(error) | Failure::Write(error), _) => write_error(error),
-        })
+            (Err(Failure::Sync(error) | Failure::Write(error)), _) => Err(write_error(error)),
+        }
     }
 
     async fn discard(mut self: Box<Self>) {
-        self.committed = true;
+        self.guard.has_ended = true;
         let shared = Arc::clone(&self.shared);
         if let Err(error) = off_thread(move || shared.give_up()).await {
             tracing::warn!(%error, "an abandoned blob is left to the sweeper");
@@ -201,10 +265,9 @@ impl Staging for DiskStaging {
     }
 }
 
-impl Drop for DiskStaging {
-    /// What was not committed is given up, in the background.
+impl Drop for Guard {
     fn drop(&mut self) {
-        if self.committed {
+        if self.has_ended {
             return;
         }
         let shared = Arc::clone(&self.shared);
@@ -231,6 +294,49 @@ impl State {
             }
         }
     }
+
+    /// Whether something of this cost may wait, too. What is larger than all the room passes when
+    /// nothing else waits.
+    fn has_room(&self, cost: usize, max: usize) -> bool {
+        self.waiting == 0 || self.waiting + cost <= max
+    }
+
+    /// One more segment, if there is room and memory for it.
+    fn segment(&self, memory: &Arc<Memory>, at: u64) -> Option<Segment> {
+        let has_room = self.has_room(SEGMENT_BYTES, WAITING_BYTES_MAX);
+        has_room.then(|| memory.segment(at, self.segments)).flatten()
+    }
+
+    fn push(&mut self, segment: Option<Segment>) {
+        if let Some(segment) = segment.filter(|segment| !segment.is_empty()) {
+            self.waiting += SEGMENT_BYTES;
+            self.segments += 1;
+            self.queue.push_back(Item::Gathered(segment));
+        }
+    }
+
+    fn push_loose(&mut self, piece: Loose) {
+        self.waiting += piece.cost();
+        self.queue.push_back(Item::Loose(piece));
+    }
+
+    /// The error of a job, if one has failed. It stays.
+    fn check(&mut self) -> Result<(), BlobError> {
+        let Some(error) = self.failed.take() else { return Ok(()) };
+        self.failed = Some(io::Error::from(error.kind()));
+        Err(write_error(error))
+    }
+
+    /// Counts no more what was written, or has been cleared meanwhile.
+    fn note_written(&mut self, cost: usize, segments: usize) {
+        self.waiting = self.waiting.saturating_sub(cost);
+        self.segments = self.segments.saturating_sub(segments);
+    }
+
+    fn clear(&mut self) {
+        self.queue.clear();
+        (self.waiting, self.segments) = (0, 0);
+    }
 }
 
 impl Shared {
@@ -241,87 +347,71 @@ impl Shared {
     /// The job: writes until nothing waits, then commits if the end is there.
     fn empty_queue(&self, mut writer: Box<Writer>) {
         loop {
-            let (pieces, end) = {
+            let (batch, end) = {
                 let mut state = self.state();
-                let pieces = gather(&mut state.queue);
-                let end = if pieces.is_empty() { state.end.take() } else { None };
-                if pieces.is_empty() && end.is_none() {
+                let batch = gather(&mut state.queue);
+                let end = if batch.is_empty() { state.end.take() } else { None };
+                if batch.is_empty() && end.is_none() {
                     state.phase = Phase::Idle(writer);
                     self.job_ended.notify_all();
                     return;
                 }
-                (pieces, end)
+                (batch, end)
             };
             if let Some(end) = end {
-                let result = self.commit(writer);
+                let result = self.commit(*writer);
                 self.end();
                 // The caller may have gone away; then the blob is given up.
                 let _ = end.send(result);
                 return;
             }
-            let taken: usize = pieces.iter().map(cost).sum();
-            let result = self.write(&mut writer, &pieces);
-            drop(pieces);
+            let cost = batch.iter().map(Item::cost).sum();
+            let segments = batch.iter().filter(|item| item.is_gathered()).count();
+            let result = self.write(&mut writer, &batch);
+            drop(batch);
             if let Err(error) = result {
-                return self.fail(writer, error);
+                return self.fail(*writer, error);
             }
-            let mut state = self.state();
-            state.queued_bytes = state.queued_bytes.saturating_sub(taken);
-            drop(state);
+            self.state().note_written(cost, segments);
             self.progress.notify_one();
         }
     }
 
-    fn write(&self, writer: &mut Writer, pieces: &[Bytes]) -> io::Result<()> {
-        for piece in pieces {
-            writer.hasher.update(piece);
-        }
-        let base = self.extent.base();
-        let at = base.saturating_add(writer.written);
-        let file = self.file(writer)?;
-        writer.written = write_all_at(file, pieces, at)?.saturating_sub(base);
-        self.begin_writeback(writer);
-        Ok(())
-    }
-
-    /// "Don't need" makes Linux begin to write dirty pages out, and drop clean ones: at this moment
-    /// these are dirty, and stay in the cache. It is advice, so that nothing depends on it.
-    fn begin_writeback(&self, writer: &mut Writer) {
-        let fresh = writer.written.saturating_sub(writer.begun);
-        let Some(file) = writer.file.as_ref().filter(|_| fresh >= WRITEBACK_BYTES) else { return };
-        let from = self.extent.base().saturating_add(writer.begun);
-        let _ = fs::fadvise(file, from, NonZeroU64::new(fresh), Advice::DontNeed);
-        writer.begun = writer.written;
+    fn write(&self, writer: &mut Writer, batch: &[Item]) -> io::Result<()> {
+        let pieces: Vec<&[u8]> = batch.iter().map(Item::bytes).collect();
+        let is_aligned = batch.first().is_some_and(Item::is_gathered);
+        self.output(writer)?.write(&pieces, is_aligned)
     }
 
     /// The file, created when the first bytes are there to be written.
-    fn file<'a>(&self, writer: &'a mut Writer) -> io::Result<&'a OwnedFd> {
-        if writer.file.is_none() {
-            let mut flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            // Other parts may have made it.
-            flags.set(OFlags::EXCL, self.extent == Extent::Whole);
-            let mode = Mode::RUSR | Mode::WUSR;
-            let folder = self.folders.of(&self.blob)?;
-            writer.file = Some(fs::openat(folder, self.blob.as_str(), flags, mode)?);
-            self.created.store(self.extent == Extent::Whole, Ordering::Release);
+    fn output<'a>(&self, writer: &'a mut Writer) -> io::Result<&'a mut Output> {
+        if writer.is_none() {
+            *writer = Some(self.create()?);
         }
-        writer.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
+        writer.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn create(&self) -> io::Result<Output> {
+        let mut flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Other parts may have made it.
+        flags.set(OFlags::EXCL, self.extent.is_whole());
+        let mode = Mode::RUSR | Mode::WUSR;
+        let folder = self.folders.of(&self.blob)?;
+        let file = fs::openat(folder, self.blob.as_str(), flags, mode)?;
+        self.created.store(self.extent.is_whole(), Ordering::Release);
+        Ok(Output::new(file, self.extent.base(), self.extent.may_be_direct()))
     }
 
     /// The one door to durability: data first, then the name.
-    fn commit(&self, mut writer: Box<Writer>) -> Result<CommittedBlob, Failure> {
-        let file = self.file(&mut writer).map_err(Failure::Write)?;
-        fs::fdatasync(file).map_err(|error| Failure::Sync(error.into()))?;
+    fn commit(&self, mut writer: Writer) -> Result<(), Failure> {
+        let output = self.output(&mut writer).map_err(Failure::Write)?;
+        output.sync().map_err(Failure::Sync)?;
         let folder = self.folders.of(&self.blob).map_err(Failure::Write)?;
-        fs::fsync(folder).map_err(|error| Failure::Sync(error.into()))?;
-        let (size, digests) = (writer.written, writer.hasher.finish());
-        let piece = Piece { size, crc64: digests.crc64, memo: Memo::default() };
-        let is_part = self.extent != Extent::Whole;
-        Ok(CommittedBlob { size, digests, pieces: is_part.then_some(piece).into_iter().collect() })
+        fs::fsync(folder).map_err(|error| Failure::Sync(error.into()))
     }
 
     /// After an error nothing is tried on this file again.
-    fn fail(&self, writer: Box<Writer>, error: io::Error) {
+    fn fail(&self, writer: Writer, error: io::Error) {
         drop(writer);
         self.end();
         let mut state = self.state();
@@ -335,8 +425,7 @@ impl Shared {
 
     fn end(&self) {
         let mut state = self.state();
-        state.queue.clear();
-        state.queued_bytes = 0;
+        state.clear();
         state.phase = Phase::Ended;
         self.job_ended.notify_all();
     }
@@ -345,8 +434,7 @@ impl Shared {
     /// nothing is to be removed.
     fn give_up(&self) -> io::Result<()> {
         let mut state = self.state();
-        state.queue.clear();
-        state.queued_bytes = 0;
+        state.clear();
         while matches!(state.phase, Phase::Running) {
             state = self.job_ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -363,8 +451,27 @@ impl Extent {
     /// Where in the file it begins.
     fn base(self) -> u64 {
         match self {
-            Self::Whole => 0,
+            Self::Whole(_) => 0,
             Self::Part(offset) => offset,
+        }
+    }
+
+    /// What is durable once everything up to this position is.
+    fn committed(self, at: u64, hasher: ContentHasher) -> CommittedBlob {
+        let (size, digests) = (at.saturating_sub(self.base()), hasher.finish());
+        let piece = Piece { size, crc64: digests.crc64, memo: Memo::default() };
+        let is_part = !self.is_whole();
+        CommittedBlob { size, digests, pieces: is_part.then_some(piece).into_iter().collect() }
+    }
+
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Whole(_))
+    }
+
+    fn may_be_direct(self) -> bool {
+        match self {
+            Self::Whole(size) => size.is_none_or(|size| size >= DIRECT_FILE_BYTES),
+            Self::Part(_) => true,
         }
     }
 }
@@ -375,45 +482,4 @@ fn write_error(error: io::Error) -> BlobError {
         io::ErrorKind::NotFound => BlobError::Unavailable(error),
         _ => blob_error(error),
     }
-}
-
-/// What a piece takes in the queue.
-fn cost(piece: &Bytes) -> usize {
-    piece.len() + PIECE_BYTES
-}
-
-/// Takes pieces from the queue for one write.
-fn gather(queue: &mut VecDeque<Bytes>) -> Vec<Bytes> {
-    let mut pieces = Vec::new();
-    let mut length = 0;
-    while let Some(piece) = queue.front() {
-        let full = length + piece.len() > GATHER_BYTES || pieces.len() == GATHER_PIECES;
-        if full && !pieces.is_empty() {
-            break;
-        }
-        length += piece.len();
-        pieces.extend(queue.pop_front());
-    }
-    pieces
-}
-
-/// Writes all pieces from a position on and returns the position after them.
-fn write_all_at(file: &OwnedFd, pieces: &[Bytes], at: u64) -> io::Result<u64> {
-    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-    let mut rest = slices.as_mut_slice();
-    let mut at = at;
-    // Empty slices at the front would look like a write that makes no progress.
-    IoSlice::advance_slices(&mut rest, 0);
-    while !rest.is_empty() {
-        match pwritev(file, rest, at) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => {
-                at += count as u64;
-                IoSlice::advance_slices(&mut rest, count);
-            }
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(at)
 }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use tokio::task::spawn_blocking;
 
 use crate::folders::{FOLDERS, Folders, index_of};
+use crate::memory::Memory;
 use crate::read;
 use crate::staging::{DiskStaging, Extent};
 
@@ -20,6 +21,7 @@ use crate::staging::{DiskStaging, Extent};
 #[derive(Clone)]
 pub struct DiskStore {
     folders: Arc<Folders>,
+    memory: Arc<Memory>,
     options: DiskOptions,
 }
 
@@ -57,11 +59,12 @@ impl DiskStore {
             AtFlags::EACCESS,
         );
         probe.map_err(|error| failed(error.into()))?;
-        Ok(Self { folders: Arc::new(folders), options })
+        Ok(Self { folders: Arc::new(folders), memory: Arc::default(), options })
     }
 
     fn staging(&self, blob: &BlobId, extent: Extent, hasher: ContentHasher) -> Box<dyn Staging> {
-        Box::new(DiskStaging::new(Arc::clone(&self.folders), blob.clone(), extent, hasher))
+        let (folders, memory) = (Arc::clone(&self.folders), Arc::clone(&self.memory));
+        Box::new(DiskStaging::new(folders, memory, blob.clone(), extent, hasher))
     }
 
     fn check_room(&self) -> Result<(), BlobError> {
@@ -80,11 +83,11 @@ impl BlobStore for DiskStore {
     async fn stage(
         &self,
         blob: &BlobId,
-        _size: Option<u64>,
+        size: Option<u64>,
         hasher: ContentHasher,
     ) -> Result<Box<dyn Staging>, BlobError> {
         self.check_room()?;
-        Ok(self.staging(blob, Extent::Whole, hasher))
+        Ok(self.staging(blob, Extent::Whole(size), hasher))
     }
 
     /// The first part makes the file.

@@ -61,7 +61,7 @@ fn a_full_disk_is_told_and_works_again_when_there_is_room() {
 }
 
 /// Says it past the harness, which shows nothing of tests that pass; in CI it is a failure.
-fn not_run(what: &str) {
+pub(crate) fn not_run(what: &str) {
     let line = format!("!! not run: {what}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
     assert!(std::env::var("CI").as_deref() != Ok("true"), "not run: {what}");

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests")]
 
 mod damage;
+mod direct;
 mod folders;
 mod full;
 mod memory;

@@ -28,22 +28,51 @@ fn an_upload_waits_for_the_disk_instead_of_filling_the_memory() {
         let (blob, content) = (blob_id(), noise(1, 64 << 20));
         let mut staging = stage(&store, &blob).await;
         let mut rest = content.clone();
-        let waiting = loop {
+        loop {
             let piece = rest.split_to(rest.len().min(100_000));
             assert!(!piece.is_empty(), "64 MiB were taken by a disk that takes nothing");
-            let length = piece.len();
-            let taken = { staging.write(piece).now_or_never() };
-            match taken {
-                Some(written) => written.unwrap(),
-                None => break length,
+            let before = content.len() - rest.len() - piece.len();
+            let mut written = staging.write(piece);
+            if let Some(written) = (&mut written).now_or_never() {
+                written.unwrap();
+                continue;
             }
-        };
-        let taken = content.len() - rest.len() - waiting;
-        assert!(taken <= QUEUE_MAX, "{taken} bytes wait");
-        drop(free);
+            assert!(before <= QUEUE_MAX, "{before} bytes wait");
+            drop(free);
+            written.await.unwrap();
+            break;
+        }
+        let taken = content.len() - rest.len();
         let committed = staging.commit().await.unwrap();
         assert_eq!(committed.size, taken as u64);
         assert_holds(&store, &blob, &content.slice(..taken)).await;
+    });
+}
+
+/// Many uploads share what they may have in memory.
+#[test]
+fn many_uploads_have_little_each() {
+    const UPLOADS: u64 = 100;
+    const MAX: usize = 40 << 20;
+    let (_directory, store) = open();
+    let (runtime, free) = with_a_stuck_disk();
+    runtime.block_on(async {
+        let (mut stagings, mut taken) = (Vec::new(), 0);
+        let piece = noise(2, 100_000);
+        for _ in 0..UPLOADS {
+            let mut staging = stage(&store, &blob_id()).await;
+            while let Some(written) = staging.write(piece.clone()).now_or_never() {
+                written.unwrap();
+                taken += piece.len();
+                assert!(taken <= MAX, "{taken} bytes wait");
+            }
+            stagings.push(staging);
+        }
+        drop(free);
+        for staging in stagings {
+            staging.discard().await;
+        }
+        assert!(list_all(&store).await.is_empty());
     });
 }
 

@@ -28,7 +28,7 @@ use crate::answer::{Answer, bare};
 
 /// Bytes that are read at once. Large reads keep the cost of a big upload low; a connection that
 /// trickles never grows that far.
-const READ_BUFFER_BYTES: usize = 512 * 1024;
+const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 /// A client's end of a connection.
 struct Line {
