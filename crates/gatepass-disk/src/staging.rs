@@ -399,7 +399,8 @@ impl Shared {
         let folder = self.folders.of(&self.blob)?;
         let file = fs::openat(folder, self.blob.as_str(), flags, mode)?;
         self.created.store(self.extent.is_whole(), Ordering::Release);
-        Ok(Output::new(file, self.extent.base(), self.extent.may_be_direct()))
+        let output = Output::new(file, self.extent.base(), self.extent.may_be_direct());
+        Ok(if self.extent.is_whole() { output } else { output.reserving() })
     }
 
     /// The one door to durability: data first, then the name.
