@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// `count` characters of 5 bits each, from the low bits of as many random bytes.
-fn random_text(random: &[u8]) -> String {
-    random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
+/// The prefix, and a character of 5 bits from the low bits of each random byte.
+fn random_text(prefix: &str, random: &[u8]) -> String {
+    let mut text = String::with_capacity(prefix.len() + random.len());
+    text.push_str(prefix);
+    text.extend(random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])));
+    text
 }
 
 macro_rules! prefixed_id {
@@ -23,7 +26,7 @@ macro_rules! prefixed_id {
         impl $name {
             /// Makes an id from random bytes.
             pub fn from_random(random: [u8; $chars]) -> Self {
-                Self(format!("{}{}", $prefix, random_text(&random)))
+                Self(random_text($prefix, &random))
             }
 
             /// Takes an id that was made before, such as one from the catalog.
@@ -78,7 +81,7 @@ impl BlobId {
 
     /// Makes a name from random bytes.
     pub fn from_random(random: [u8; Self::CHARS]) -> Self {
-        Self(random_text(&random))
+        Self(random_text("", &random))
     }
 
     /// Reads a name; `None` if it cannot be one of ours.

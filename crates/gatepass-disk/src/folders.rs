@@ -45,6 +45,11 @@ impl Folders {
         self.at(index_of(blob))
     }
 
+    /// The folder of a blob, if it is open already.
+    pub(crate) fn opened(&self, blob: &BlobId) -> Option<&OwnedFd> {
+        self.open.get(index_of(blob))?.get()
+    }
+
     /// The folder with this index, made if it is not there.
     pub(crate) fn at(&self, index: usize) -> io::Result<&OwnedFd> {
         let slot = self.open.get(index).ok_or(io::ErrorKind::InvalidInput)?;

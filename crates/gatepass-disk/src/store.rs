@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gatepass_core::port::{
-    BlobError, BlobListing, BlobReader, BlobStore, Link, Outlook, PartedBlob, Staging,
+    BlobError, BlobListing, BlobReader, BlobStore, Link, OpenBlob, Outlook, PartedBlob, Staging,
 };
 use gatepass_core::{BlobId, ByteRange, ContentHasher, Memo, Part, PartMap, Timestamp};
 use rustix::fs::{self, AtFlags, Dir, Mode, OFlags};
@@ -122,7 +122,11 @@ impl BlobStore for DiskStore {
     }
 
     async fn read(&self, blob: &BlobId, range: ByteRange) -> Result<BlobReader, BlobError> {
-        read::open(Arc::clone(&self.folders), blob.clone(), range).await
+        read::read(Arc::clone(&self.folders), blob.clone(), range).await
+    }
+
+    async fn open(&self, blob: &BlobId, range: ByteRange) -> Result<OpenBlob, BlobError> {
+        read::open(&self.folders, blob, range).await.map(OpenBlob::Descriptor)
     }
 
     async fn size(&self, blob: &BlobId) -> Result<Option<u64>, BlobError> {

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -100,9 +101,9 @@ impl Directory {
     /// The project that answers for a host: by host and port, by host alone, or the one that
     /// catches all.
     pub fn by_host(&self, host: &str) -> Option<&Arc<ProjectAccess>> {
-        let host = host.to_ascii_lowercase();
-        let without_port = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
-        let named = self.hosts.get(&host).or_else(|| self.hosts.get(without_port));
+        let host = lower_case(host);
+        let without_port = host.rsplit_once(':').map_or(&*host, |(name, _)| name);
+        let named = self.hosts.get(&*host).or_else(|| self.hosts.get(without_port));
         named.or_else(|| self.projects.get(self.catch_all.as_ref()?))
     }
 
@@ -124,6 +125,11 @@ impl Directory {
     pub fn project(&self, id: &ProjectId) -> Option<&Arc<ProjectAccess>> {
         self.projects.get(id)
     }
+}
+
+fn lower_case(host: &str) -> Cow<'_, str> {
+    let is_lower = !host.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_lower { host.into() } else { host.to_ascii_lowercase().into() }
 }
 
 fn public_url_of<'a>(project: &Project, records: &'a SettingsRecords) -> Option<&'a str> {

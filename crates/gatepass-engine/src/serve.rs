@@ -1,10 +1,12 @@
 //! Reading a file.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
-use futures_util::{TryStreamExt as _, stream};
+use futures_util::TryStreamExt as _;
 use gatepass_core::byte_range::{self, RangeSpec, Resolved};
 use gatepass_core::condition::{self, ClientTag, Conditions, Current, ReadVerdict};
-use gatepass_core::port::{BlobError, BlobReader, CatalogError, Link};
+use gatepass_core::port::{BlobError, CatalogError, Link, OpenBlob};
 use gatepass_core::safe_serving;
 use gatepass_core::{
     BlobId, ByteRange, ETag, File, FileId, Grant, ObjectPath, Operation, ProjectId,
@@ -32,18 +34,26 @@ pub enum Served {
     /// Bytes of the file.
     Content {
         /// The file.
-        file: File,
+        file: Arc<File>,
         /// The part, if it is not the whole.
         part: Option<ByteRange>,
         /// The bytes; none if only the head was asked for.
-        body: Option<BlobReader>,
+        body: Option<Source>,
     },
     /// To be read from the store itself, by [`link`].
-    Elsewhere(File),
+    Elsewhere(Arc<File>),
     /// The client has this version.
-    NotModified(File),
+    NotModified(Arc<File>),
     /// The range lies outside the file.
-    RangeUnsatisfiable(File),
+    RangeUnsatisfiable(Arc<File>),
+}
+
+/// Where the bytes of a file come from.
+pub enum Source {
+    /// They are here.
+    Memory(Bytes),
+    /// The store has them.
+    Store(OpenBlob),
 }
 
 /// Why a file is not served.
@@ -149,10 +159,10 @@ async fn find(
     engine: &Engine,
     grant: &Grant,
     head_only: bool,
-) -> Result<(File, Option<Bytes>), ServeError> {
+) -> Result<(Arc<File>, Option<Bytes>), ServeError> {
     let (catalog, project, path) = (&engine.ports.catalog, grant.project(), grant.path());
     let found = if head_only {
-        catalog.find_file(project, path).await?.map(|file| (file, None))
+        catalog.find_file(project, path).await?.map(|file| (Arc::new(file), None))
     } else {
         catalog.read_file(project, path).await?
     };
@@ -164,12 +174,12 @@ async fn body(
     file: &File,
     bytes: Option<Bytes>,
     range: ByteRange,
-) -> Result<BlobReader, BlobError> {
+) -> Result<Source, BlobError> {
     if !file.inline {
-        return engine.ports.store.read(&file.blob, range).await;
+        return engine.ports.store.open(&file.blob, range).await.map(Source::Store);
     }
     let piece = bytes.and_then(|bytes| within(&bytes, range)).ok_or(BlobError::Corrupt)?;
-    Ok(Box::pin(stream::iter([Ok(piece)])))
+    Ok(Source::Memory(piece))
 }
 
 fn within(bytes: &Bytes, range: ByteRange) -> Option<Bytes> {

@@ -6,6 +6,8 @@
 //! 4. the door;
 //! 5. the operation that the grant is for.
 
+use std::sync::Arc;
+
 use gatepass_core::{FileId, Operation};
 use gatepass_engine::{ProjectAccess, serve};
 use gatepass_sign::{Grant, Method as SignMethod, PathError, Proof, Request, VerifyError};
@@ -29,16 +31,17 @@ pub(crate) async fn respond(app: &App, incoming: Incoming) -> Answer {
         return open(problem_answer(&incoming.context, &ErrorCode::PathInvalid.into()));
     }
     let host = match host(&incoming.head.uri, &incoming.head.headers) {
-        Ok(host) => host.to_owned(),
+        Ok(host) => host,
         Err(problem) => return open(problem_answer(&incoming.context, &problem)),
     };
-    if app.api_host.as_deref().is_some_and(|api| api.eq_ignore_ascii_case(&host)) {
+    if app.api_host.as_deref().is_some_and(|api| api.eq_ignore_ascii_case(host)) {
         return Box::pin(api::respond(app, incoming, api::Exposure::Public)).await;
     }
     if incoming.head.method == Method::OPTIONS {
         return open(cors::preflight(&incoming.head.headers));
     }
-    open(respond_for_host(app, incoming, &host).await)
+    let access = app.engine.directory().by_host(host).map(Arc::clone);
+    open(respond_for_project(app, incoming, access).await)
 }
 
 fn open(mut answer: Answer) -> Answer {
@@ -48,17 +51,19 @@ fn open(mut answer: Answer) -> Answer {
     answer
 }
 
-async fn respond_for_host(app: &App, mut incoming: Incoming, host: &str) -> Answer {
-    let directory = app.engine.directory();
-    let Some(access) = directory.by_host(host) else {
+async fn respond_for_project(
+    app: &App,
+    mut incoming: Incoming,
+    access: Option<Arc<ProjectAccess>>,
+) -> Answer {
+    let Some(access) = access else {
         return problem_answer(&incoming.context, &ErrorCode::HostUnknown.into());
     };
-    incoming.context.org_id = Some(access.project.org.clone());
-    incoming.context.project_id = Some(access.project.id.as_str().to_owned());
+    incoming.context.access = Some(Arc::clone(&access));
     let context = incoming.context.clone();
     let head_only = incoming.head.method == Method::HEAD;
-    let result = match authorise(app, access, &incoming).await {
-        Ok(grant) => dispatch(app, access, &grant, incoming).await,
+    let result = match authorise(app, &access, &incoming).await {
+        Ok(grant) => dispatch(app, &access, &grant, incoming).await,
         Err(problem) => Err(problem),
     };
     let answer = result.unwrap_or_else(|problem| problem_answer(&context, &problem));

@@ -16,6 +16,7 @@ mod cors;
 mod delivery;
 mod openapi;
 pub mod problem;
+mod request_line;
 mod routes;
 mod service;
 pub mod transport;

@@ -1,28 +1,39 @@
 //! One request, from its head to its answer.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
 use gatepass_core::RequestId;
 use gatepass_engine::Engine;
-use http::{HeaderName, HeaderValue, Method, Request, header};
-use sha2::{Digest as _, Sha256};
+use http::{HeaderName, HeaderValue, Request, header};
 
 use crate::answer::{Answer, Context, Version};
 use crate::problem::{ErrorCode, Problem, problem_answer};
+use crate::request_line::RequestLine;
 use crate::transport::{self, RequestBody};
 use crate::{api, delivery};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_CHARS: usize = 20;
 
 /// Which listener a request came in by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Listener {
     /// The public one: every project's paths.
     Delivery,
     /// The management one.
     Api,
+}
+
+impl Listener {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivery => "delivery",
+            Self::Api => "api",
+        }
+    }
 }
 
 /// What every request needs.
@@ -53,7 +64,7 @@ impl transport::Service for Endpoint {
     }
 
     fn respond_to_panic(&self) -> Answer {
-        let context = Context::unknown(Version::default(), &new_request_id());
+        let context = Context::unknown(Version::default(), new_request_id());
         problem_answer(&context, &Problem::new(ErrorCode::Internal).cause("a handler panicked"))
     }
 }
@@ -75,14 +86,14 @@ impl App {
         let begun = Instant::now();
         let line = RequestLine::of(&request);
         let request_id = new_request_id();
-        let mut answer = match read(request, &request_id) {
+        let mut answer = match read(request, Arc::clone(&request_id)) {
             Ok(incoming) => self.route(listener, incoming).await,
             Err(answer) => answer,
         };
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             answer.headers_mut().insert(X_REQUEST_ID, value);
         }
-        line.log(listener, &request_id, &answer, begun);
+        line.tell(listener, &request_id, &answer, begun);
         answer
     }
 
@@ -94,7 +105,7 @@ impl App {
     }
 }
 
-fn read(request: Request<RequestBody>, request_id: &str) -> Result<Incoming, Answer> {
+fn read(request: Request<RequestBody>, request_id: Arc<str>) -> Result<Incoming, Answer> {
     let (head, body) = request.into_parts();
     let Ok(version) = Version::of(&head.headers) else {
         let context = Context::unknown(Version::default(), request_id);
@@ -105,85 +116,46 @@ fn read(request: Request<RequestBody>, request_id: &str) -> Result<Incoming, Ans
 }
 
 impl Context {
-    fn unknown(version: Version, request_id: &str) -> Self {
-        Self { version, request_id: request_id.to_owned(), org_id: None, project_id: None }
+    fn unknown(version: Version, request_id: Arc<str>) -> Self {
+        Self { version, request_id, access: None }
     }
 }
 
-#[expect(clippy::panic, reason = "without randomness no id can be made")]
-fn new_request_id() -> String {
-    let mut random = [0; 20];
-    if let Err(error) = getrandom::fill(&mut random) {
-        panic!("the operating system gives no randomness: {error}");
-    }
-    RequestId::from_random(random).as_str().to_owned()
+/// Random bytes that were fetched from the system and not used yet: it takes longer to ask than to
+/// make an id.
+struct Random {
+    bytes: [u8; 40 * REQUEST_ID_CHARS],
+    used: usize,
 }
 
-/// What the log may know of a request: never the query, for it holds the signature; eight digits
-/// of its hash tell two URLs apart.
-struct RequestLine {
-    method: Method,
-    path: String,
-    signature_hash: Option<String>,
+thread_local! {
+    static RANDOM: RefCell<Random> = const { RefCell::new(Random::EMPTY) };
 }
 
-impl RequestLine {
-    fn of<B>(request: &Request<B>) -> Self {
-        let uri = request.uri();
-        let signed = uri.query().and_then(|query| query.split_once("signature="));
-        Self {
-            method: request.method().clone(),
-            path: uri.path().to_owned(),
-            signature_hash: signed.map(|(_, signature)| short_hash(signature)),
+impl Random {
+    const EMPTY: Self = {
+        let bytes = [0; 40 * REQUEST_ID_CHARS];
+        Self { used: bytes.len(), bytes }
+    };
+
+    #[expect(clippy::panic, reason = "without randomness no id can be made")]
+    fn next(&mut self) -> [u8; REQUEST_ID_CHARS] {
+        if self.used == self.bytes.len() {
+            if let Err(error) = getrandom::fill(&mut self.bytes) {
+                panic!("the operating system gives no randomness: {error}");
+            }
+            self.used = 0;
         }
-    }
-
-    fn log(self, listener: Listener, request_id: &str, answer: &Answer, begun: Instant) {
-        let status = answer.status().as_u16();
-        let seconds = begun.elapsed().as_secs_f64();
-        let listener = match listener {
-            Listener::Delivery => "delivery",
-            Listener::Api => "api",
-        };
-        metrics::counter!(
-            "gatepass_requests_total",
-            "listener" => listener,
-            "method" => known_method(&self.method),
-            "status" => status.to_string(),
-        )
-        .increment(1);
-        metrics::histogram!("gatepass_request_seconds", "listener" => listener).record(seconds);
-        tracing::debug!(
-            target: "gatepass::access",
-            listener,
-            request_id,
-            method = %self.method,
-            path = %self.path.escape_debug(),
-            signature_hash = self.signature_hash,
-            status,
-            seconds,
-            "request"
-        );
+        let mut next = [0; REQUEST_ID_CHARS];
+        next.copy_from_slice(&self.bytes[self.used..][..REQUEST_ID_CHARS]);
+        self.used += REQUEST_ID_CHARS;
+        next
     }
 }
 
-fn short_hash(signature: &str) -> String {
-    let digest: [u8; 32] = Sha256::digest(signature.as_bytes()).into();
-    gatepass_sign::hex(&digest[..4])
-}
-
-/// Clients can make methods up; labels must stay few.
-fn known_method(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::PUT => "PUT",
-        Method::POST => "POST",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
+fn new_request_id() -> Arc<str> {
+    let random = RANDOM.with_borrow_mut(Random::next);
+    RequestId::from_random(random).as_str().into()
 }
 
 /// The token of an `Authorization: Bearer` header (RFC 6750), if there is exactly one.

@@ -79,8 +79,8 @@ impl Catalog for PostgresCatalog {
         &self,
         project: &ProjectId,
         path: &ObjectPath,
-    ) -> Result<Option<(File, Option<Bytes>)>, CatalogError> {
-        Ok(self.find_file(project, path).await?.map(|file| (file, None)))
+    ) -> Result<Option<(Arc<File>, Option<Bytes>)>, CatalogError> {
+        Ok(self.find_file(project, path).await?.map(|file| (Arc::new(file), None)))
     }
 
     /// None: what many nodes share is for what must be decided once, and bytes are not.

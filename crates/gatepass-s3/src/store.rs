@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gatepass_core::port::{
-    BlobError, BlobListing, BlobReader, BlobStore, Clock, Link, Outlook, PartedBlob, Staging,
+    BlobError, BlobListing, BlobReader, BlobStore, Clock, Link, OpenBlob, Outlook, PartedBlob,
+    Staging,
 };
 use gatepass_core::{BlobId, ByteRange, ContentHasher, Memo, Part, PartMap, Timestamp};
 use rusty_s3::Credentials;
@@ -145,6 +146,10 @@ impl BlobStore for S3Store {
 
     async fn read(&self, blob: &BlobId, range: ByteRange) -> Result<BlobReader, BlobError> {
         read::open(&self.shared, self.shared.keys.blob(blob), range).await
+    }
+
+    async fn open(&self, blob: &BlobId, range: ByteRange) -> Result<OpenBlob, BlobError> {
+        Ok(OpenBlob::Pieces(self.read(blob, range).await?))
     }
 
     async fn size(&self, blob: &BlobId) -> Result<Option<u64>, BlobError> {

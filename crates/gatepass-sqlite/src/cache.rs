@@ -23,7 +23,7 @@ const BYTES_MAX: usize = 24 << 20;
 const FILE_BYTES: usize = 1_024;
 
 /// A file and, if the catalog keeps it, its content.
-pub(crate) type FileAndBytes = (File, Option<Bytes>);
+pub(crate) type FileAndBytes = (Arc<File>, Option<Bytes>);
 
 /// A file that is in the journal and not in the database yet.
 #[derive(Debug, Clone)]
@@ -208,7 +208,7 @@ mod tests {
     fn file(at: &str, length: usize) -> Arc<FileAndBytes> {
         let new = NewFile { ..new_file(at, time(1)) };
         let file = publication::publish(new, None).unwrap().file;
-        Arc::new((file, Some(noise(1, length))))
+        Arc::new((Arc::new(file), Some(noise(1, length))))
     }
 
     fn epoch(cache: &Cache) -> Epoch {

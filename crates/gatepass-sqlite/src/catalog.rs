@@ -72,13 +72,13 @@ impl SqliteCatalog {
     async fn read_waiting(
         &self,
         Waiting { file, place }: Waiting,
-    ) -> Result<(File, Option<Bytes>), CatalogError> {
-        let Some(place) = place else { return Ok((file.as_ref().clone(), None)) };
+    ) -> Result<(Arc<File>, Option<Bytes>), CatalogError> {
+        let Some(place) = place else { return Ok((file, None)) };
         let segments = self.segments.clone();
         let read =
             move |_: &_| files::bytes_at(&segments, place, file.size).map(|bytes| (file, bytes));
         let (file, bytes) = self.readers.query(read).await?;
-        Ok((file.as_ref().clone(), Some(bytes)))
+        Ok((file, Some(bytes)))
     }
 
     /// For queries that would miss what is in the journal alone.
@@ -136,7 +136,7 @@ impl Catalog for SqliteCatalog {
         self.catch_up().await?;
         match self.cache.find(project, path) {
             Lookup::Waiting(waiting) => return Ok(Some(waiting.file.as_ref().clone())),
-            Lookup::Kept(kept) => return Ok(Some(kept.0.clone())),
+            Lookup::Kept(kept) => return Ok(Some(File::clone(&kept.0))),
             Lookup::Unknown(_) => {}
         }
         let (project, path) = (project.clone(), path.clone());
@@ -147,7 +147,7 @@ impl Catalog for SqliteCatalog {
         &self,
         project: &ProjectId,
         path: &ObjectPath,
-    ) -> Result<Option<(File, Option<Bytes>)>, CatalogError> {
+    ) -> Result<Option<(Arc<File>, Option<Bytes>)>, CatalogError> {
         self.catch_up().await?;
         let epoch = match self.cache.find(project, path) {
             Lookup::Waiting(waiting) => return self.read_waiting(waiting).await.map(Some),

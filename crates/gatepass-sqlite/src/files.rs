@@ -1,6 +1,7 @@
 //! Files and retired blobs.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use gatepass_core::condition::{self, Conditions, Current};
@@ -48,7 +49,7 @@ pub(crate) fn read(
         .query_row([project.as_str(), path.as_str()], |row| {
             let file = rows::file(row)?;
             let bytes = bytes(row, segments, &file)?;
-            Ok((row.get("number")?, (file, bytes)))
+            Ok((row.get("number")?, (Arc::new(file), bytes)))
         })
         .optional()
 }

@@ -6,11 +6,13 @@ pub mod parts;
 pub mod reading;
 pub mod writing;
 
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use gatepass_core::port::{BlobError, BlobListing, BlobStore, Staging};
+use gatepass_core::port::{BlobError, BlobListing, BlobReader, BlobStore, OpenBlob, Staging};
 use gatepass_core::{BlobId, ByteRange, ContentHasher, ExpectedDigests};
 
 use crate::builders::blob_id;
@@ -56,7 +58,21 @@ pub fn range(start: u64, end: u64) -> ByteRange {
 
 /// Reads a range, and looks that nothing follows an error.
 pub async fn read(store: &Store, blob: &BlobId, range: ByteRange) -> Result<Bytes, BlobError> {
-    let mut reader = store.read(blob, range).await?;
+    collect(store.read(blob, range).await?).await
+}
+
+/// The same from what a store opens for whoever sends it.
+pub async fn read_open(store: &Store, blob: &BlobId, range: ByteRange) -> Result<Bytes, BlobError> {
+    let open = match store.open(blob, range).await? {
+        OpenBlob::Pieces(reader) => return collect(reader).await,
+        OpenBlob::Descriptor(open) => open,
+    };
+    let mut content = vec![0; usize::try_from(range.length()).unwrap()];
+    File::from(open).read_exact_at(&mut content, range.start()).map_err(BlobError::Unavailable)?;
+    Ok(content.into())
+}
+
+async fn collect(mut reader: BlobReader) -> Result<Bytes, BlobError> {
     let mut content = BytesMut::new();
     while let Some(piece) = reader.next().await {
         match piece {

@@ -1,3 +1,4 @@
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -9,6 +10,16 @@ use crate::{BlobId, ByteRange, ContentHasher, Digests, Memo, Part, PartMap, Time
 
 /// The bytes of a blob, piece by piece. An error ends the stream; it is never followed by more.
 pub type BlobReader = Pin<Box<dyn Stream<Item = Result<Bytes, BlobError>> + Send>>;
+
+/// A range of a blob, opened for whoever sends it to a client.
+pub enum OpenBlob {
+    /// The store reads it.
+    Pieces(BlobReader),
+    /// The system can send it: what is open here has each byte of the blob at its own offset, and
+    /// keeps this version, even if the blob is deleted. It was long enough for the range; if it is
+    /// no longer, it is damaged.
+    Descriptor(OwnedFd),
+}
 
 /// Keeps immutable blobs under names of ours.
 ///
@@ -64,6 +75,10 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Opens a range of a committed blob. The reader goes on to read this version even if the
     /// blob is deleted meanwhile, or fails; it never reads other bytes.
     async fn read(&self, blob: &BlobId, range: ByteRange) -> Result<BlobReader, BlobError>;
+
+    /// Opens a range like [`Self::read`], for a caller who takes it in either form. A store gives
+    /// a descriptor where it has one: what is sent from there need not be read first.
+    async fn open(&self, blob: &BlobId, range: ByteRange) -> Result<OpenBlob, BlobError>;
 
     /// Size in bytes of a committed blob; `None` if there is none. Of one that is not committed it
     /// says what it likes.

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,7 +50,7 @@ pub trait Catalog: Send + Sync + 'static {
         &self,
         project: &ProjectId,
         path: &ObjectPath,
-    ) -> Result<Option<(File, Option<Bytes>)>, CatalogError>;
+    ) -> Result<Option<(Arc<File>, Option<Bytes>)>, CatalogError>;
 
     /// Most bytes that the catalog keeps of a file; 0 if it keeps none, and
     /// [`Payload::Inline`](crate::Payload::Inline) must not be given to it.

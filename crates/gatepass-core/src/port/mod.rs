@@ -10,8 +10,8 @@ mod fetch;
 mod probe;
 
 pub use blob_store::{
-    BlobError, BlobListing, BlobReader, BlobStore, CommittedBlob, Link, Outlook, PartedBlob, Piece,
-    Staging,
+    BlobError, BlobListing, BlobReader, BlobStore, CommittedBlob, Link, OpenBlob, Outlook,
+    PartedBlob, Piece, Staging,
 };
 pub use catalog::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,

@@ -28,7 +28,7 @@ impl MeasuredCatalog {
     /// Around a catalog; `engine` is the label.
     pub fn new(inner: Arc<dyn Catalog>, engine: &'static str) -> Self {
         let (seconds, failures) = ("gatepass_catalog_seconds", "gatepass_catalog_failures_total");
-        Self { inner, meter: Meter { seconds, failures, engine } }
+        Self { inner, meter: Meter::new(seconds, failures, engine) }
     }
 }
 
@@ -58,7 +58,7 @@ impl Catalog for MeasuredCatalog {
         &self,
         project: &ProjectId,
         path: &ObjectPath,
-    ) -> Result<Option<(File, Option<Bytes>)>, CatalogError> {
+    ) -> Result<Option<(Arc<File>, Option<Bytes>)>, CatalogError> {
         self.meter.time("read_file", self.inner.read_file(project, path)).await
     }
 

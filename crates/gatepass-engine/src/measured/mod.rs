@@ -7,12 +7,15 @@ mod store;
 pub use catalog::MeasuredCatalog;
 pub use store::MeasuredStore;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use gatepass_core::port::{
     BlobError, CatalogError, ChangeError, FinishError, JoinError, PublishError, RemoveError,
     UploadError,
 };
+use metrics::Histogram;
 
 /// Whether an error is the engine's fault, and not the caller's.
 trait Fault {
@@ -43,26 +46,37 @@ macro_rules! faults {
 faults!(ChangeError, FinishError, JoinError, PublishError, RemoveError, UploadError);
 
 /// Which port, and what is behind it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 struct Meter {
     seconds: &'static str,
     failures: &'static str,
     engine: &'static str,
+    /// By call. Asking the recorder for one each time costs more than many a call.
+    histograms: Arc<Mutex<HashMap<&'static str, Histogram>>>,
 }
 
 impl Meter {
+    fn new(seconds: &'static str, failures: &'static str, engine: &'static str) -> Self {
+        Self { seconds, failures, engine, histograms: Arc::default() }
+    }
+
     async fn time<T, E: Fault>(
-        self,
+        &self,
         call: &'static str,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let begun = Instant::now();
         let result = work.await;
-        let seconds = begun.elapsed().as_secs_f64();
-        metrics::histogram!(self.seconds, "engine" => self.engine, "call" => call).record(seconds);
+        self.record(call, begun.elapsed().as_secs_f64());
         if result.as_ref().is_err_and(Fault::is_fault) {
             metrics::counter!(self.failures, "engine" => self.engine, "call" => call).increment(1);
         }
         result
+    }
+
+    fn record(&self, call: &'static str, seconds: f64) {
+        let mut histograms = self.histograms.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || metrics::histogram!(self.seconds, "engine" => self.engine, "call" => call);
+        histograms.entry(call).or_insert_with(new).record(seconds);
     }
 }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatepass_core::port::{
-    BlobError, BlobListing, BlobReader, BlobStore, CommittedBlob, Link, Outlook, PartedBlob,
-    Staging,
+    BlobError, BlobListing, BlobReader, BlobStore, CommittedBlob, Link, OpenBlob, Outlook,
+    PartedBlob, Staging,
 };
 use gatepass_core::{BlobId, ByteRange, ContentHasher, Memo, Part, PartMap};
 
@@ -21,11 +21,11 @@ impl MeasuredStore {
     /// Around a store; `engine` is the label.
     pub fn new(inner: Arc<dyn BlobStore>, engine: &'static str) -> Self {
         let (seconds, failures) = ("gatepass_store_seconds", "gatepass_store_failures_total");
-        Self { inner, meter: Meter { seconds, failures, engine } }
+        Self { inner, meter: Meter::new(seconds, failures, engine) }
     }
 
     fn staging(&self, inner: Box<dyn Staging>, call: &'static str) -> Box<dyn Staging> {
-        Box::new(MeasuredStaging { inner, meter: self.meter, call })
+        Box::new(MeasuredStaging { inner, meter: self.meter.clone(), call })
     }
 }
 
@@ -71,6 +71,10 @@ impl BlobStore for MeasuredStore {
 
     async fn read(&self, blob: &BlobId, range: ByteRange) -> Result<BlobReader, BlobError> {
         self.meter.time("read", self.inner.read(blob, range)).await
+    }
+
+    async fn open(&self, blob: &BlobId, range: ByteRange) -> Result<OpenBlob, BlobError> {
+        self.meter.time("open", self.inner.open(blob, range)).await
     }
 
     async fn size(&self, blob: &BlobId) -> Result<Option<u64>, BlobError> {

@@ -1,39 +1,56 @@
+use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use gatepass_core::ByteRange;
 use gatepass_core::port::{BlobError, BlobReader};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::transport::Exchange;
+use crate::transport::{Exchange, FileSlice, stand_in};
 
 /// The body of an answer.
 ///
-/// A file's bytes come with their first piece at hand, so that a small file leaves in one write
-/// together with the head. An error in between cuts the connection: a body that ends early must
-/// not look like one that ended.
+/// An error before its end cuts the connection: a body that ends early must not look like one that
+/// ended.
 pub struct AnswerBody {
-    ready: Option<Bytes>,
-    rest: Option<BlobReader>,
+    source: Source,
     left: u64,
     exchange: Option<Arc<Exchange>>,
 }
 
+enum Source {
+    /// It is all here, or there is none.
+    Memory(Option<Bytes>),
+    /// A store reads it. The first piece is at hand, so that a small file leaves in one write
+    /// together with the head.
+    Pieces { first: Option<Bytes>, rest: BlobReader },
+    /// The system sends it: the file, until its first byte is due.
+    File(Option<FileSlice>),
+}
+
 /// No bytes.
 pub(crate) fn empty() -> AnswerBody {
-    AnswerBody { ready: None, rest: None, left: 0, exchange: None }
+    AnswerBody { source: Source::Memory(None), left: 0, exchange: None }
 }
 
 /// These bytes.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> AnswerBody {
     let bytes = bytes.into();
-    AnswerBody { left: bytes.len() as u64, ready: Some(bytes), rest: None, exchange: None }
+    AnswerBody { left: bytes.len() as u64, source: Source::Memory(Some(bytes)), exchange: None }
 }
 
 /// The bytes of a blob: `length` in all, `first` of them at hand.
 pub(crate) fn streamed(first: Option<Bytes>, rest: BlobReader, length: u64) -> AnswerBody {
-    AnswerBody { ready: first, rest: Some(rest), left: length, exchange: None }
+    AnswerBody { source: Source::Pieces { first, rest }, left: length, exchange: None }
+}
+
+/// A range of an open file. Its bytes come to be in the connection, and nowhere else.
+pub(crate) fn of_file(file: OwnedFd, range: ByteRange) -> AnswerBody {
+    let source = Source::File(Some(FileSlice::new(file, range)));
+    AnswerBody { source, left: range.length(), exchange: None }
 }
 
 impl AnswerBody {
@@ -42,9 +59,24 @@ impl AnswerBody {
         self.exchange = Some(exchange);
     }
 
-    fn take(&mut self, bytes: Bytes) -> Frame<Bytes> {
-        self.left = self.left.saturating_sub(bytes.len() as u64);
-        Frame::data(bytes)
+    /// The next bytes, or what stands for them.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BlobError>>> {
+        match &mut self.source {
+            Source::Memory(bytes) => Poll::Ready(bytes.take().map(Ok)),
+            Source::Pieces { first, rest } => match first.take() {
+                Some(bytes) => Poll::Ready(Some(Ok(bytes))),
+                None => rest.as_mut().poll_next(context),
+            },
+            Source::File(_) if self.left == 0 => Poll::Ready(None),
+            Source::File(file) => {
+                let begun = file.take().map_or(Ok(()), |file| match &self.exchange {
+                    Some(exchange) => exchange.send(file),
+                    None => Err(io::Error::other("a file can be sent over a connection only")),
+                });
+                let piece = begun.map(|()| stand_in(self.left));
+                Poll::Ready(Some(piece.map_err(BlobError::Unavailable)))
+            }
+        }
     }
 }
 
@@ -56,12 +88,11 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BlobError>>> {
-        if let Some(bytes) = self.ready.take() {
-            return Poll::Ready(Some(Ok(self.take(bytes))));
-        }
-        let Some(rest) = self.rest.as_mut() else { return Poll::Ready(None) };
-        match rest.as_mut().poll_next(context) {
-            Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(Ok(self.take(bytes)))),
+        match self.poll_piece(context) {
+            Poll::Ready(Some(Ok(bytes))) => {
+                self.left = self.left.saturating_sub(bytes.len() as u64);
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
             Poll::Ready(Some(Err(error))) => {
                 tracing::error!(%error, "a file could not be read to its end; connection cut");
                 Poll::Ready(Some(Err(error)))
@@ -73,7 +104,7 @@ impl Body for AnswerBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0 && self.ready.as_ref().is_none_or(Bytes::is_empty)
+        self.left == 0
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use gatepass_engine::ProjectAccess;
 use serde_json::{Value, json};
 
 use super::Version;
@@ -7,9 +10,9 @@ use crate::problem::Problem;
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub(crate) version: Version,
-    pub(crate) request_id: String,
-    pub(crate) org_id: Option<String>,
-    pub(crate) project_id: Option<String>,
+    pub(crate) request_id: Arc<str>,
+    /// Whose project it is for, once that is known.
+    pub(crate) access: Option<Arc<ProjectAccess>>,
 }
 
 /// The `links` of an object.
@@ -27,10 +30,11 @@ impl Links {
 
 impl Context {
     pub(super) fn meta(&self, kind: &str) -> Value {
+        let project = self.access.as_deref().map(|access| &access.project);
         json!({
-            "request_id": self.request_id,
-            "org_id": self.org_id,
-            "project_id": self.project_id,
+            "request_id": &*self.request_id,
+            "org_id": project.map(|project| &project.org),
+            "project_id": project.map(|project| project.id.as_str()),
             "version": self.version.as_str(),
             "type": kind,
         })

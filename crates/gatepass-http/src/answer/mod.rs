@@ -9,7 +9,7 @@ mod upload;
 mod version;
 
 pub use body::AnswerBody;
-pub(crate) use body::{empty, full, streamed};
+pub(crate) use body::{empty, full, of_file, streamed};
 pub(crate) use envelope::{Context, Links, error_json, object_json};
 pub(crate) use file::{FileObject, file_json, file_links};
 pub(crate) use list::{Page, list_answer};

@@ -26,8 +26,7 @@ impl Caller {
         if let Some(scope) = scope {
             key.require(scope)?;
         }
-        incoming.context.org_id = Some(access.project.org.clone());
-        incoming.context.project_id = Some(access.project.id.as_str().to_owned());
+        incoming.context.access = Some(Arc::clone(access));
         Ok((Self { access: Arc::clone(access), key }, incoming))
     }
 

@@ -3,17 +3,23 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use futures_util::StreamExt as _;
+use gatepass_core::port::OpenBlob;
 use gatepass_core::safe_serving::{CONTENT_SECURITY_POLICY, disposition};
 use gatepass_core::{ByteRange, File, Visibility};
 use gatepass_engine::ProjectAccess;
-use gatepass_engine::serve::{self, LinkHeaders, ReadRequest, Served};
+use gatepass_engine::serve::{self, LinkHeaders, ReadRequest, Served, Source};
 use gatepass_sign::{Grant, Proof};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::answer::{Answer, AnswerBody, bare, empty, streamed};
+use crate::answer::{Answer, AnswerBody, bare, empty, full, of_file, streamed};
 use crate::problem::{ErrorCode, Problem};
 use crate::service::{App, Incoming};
 use crate::wire::{condition, content_disposition, range};
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+/// Room for those of an answer, so that their table is made once.
+const HEADERS: usize = 20;
 
 pub(crate) async fn respond(
     app: &App,
@@ -42,15 +48,17 @@ pub(crate) async fn respond(
         Served::RangeUnsatisfiable(file) => Err(Problem::new(ErrorCode::RangeUnsatisfiable)
             .header(header::CONTENT_RANGE, &format!("bytes */{}", file.size))),
         Served::Content { file, part, body } => {
-            let length = part.map_or(file.size, ByteRange::length);
+            let range = part.unwrap_or(ByteRange::first(file.size));
             let body = match body {
-                Some(mut reader) => {
-                    let first = reader.next().await.transpose()?;
-                    streamed(first, reader, length)
-                }
                 None => empty(),
+                Some(Source::Memory(bytes)) => full(bytes),
+                Some(Source::Store(OpenBlob::Descriptor(open))) => of_file(open, range),
+                Some(Source::Store(OpenBlob::Pieces(mut reader))) => {
+                    let first = reader.next().await.transpose()?;
+                    streamed(first, reader, range.length())
+                }
             };
-            Ok(content(access, grant, &file, part, length, body))
+            Ok(content(access, grant, &file, part, range.length(), body))
         }
     }
 }
@@ -116,6 +124,7 @@ fn content(
 ) -> Answer {
     let mut answer = Answer::new(body);
     let headers = answer.headers_mut();
+    headers.reserve(HEADERS);
     validators(headers, file);
     headers.insert(header::CACHE_CONTROL, cache_control(access, grant));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -124,7 +133,7 @@ fn content(
     if let Some(part) = part {
         let last = part.end().saturating_sub(1);
         let range = format!("bytes {}-{last}/{}", part.start(), file.size);
-        insert(headers, header::CONTENT_RANGE, &range);
+        insert(headers, header::CONTENT_RANGE, range);
         *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     answer
@@ -139,18 +148,18 @@ fn presentation(grant: &Grant, file: &File) -> HeaderValue {
 
 fn safe_serving(headers: &mut HeaderMap, grant: &Grant, file: &File) {
     headers.insert(header::CONTENT_DISPOSITION, presentation(grant, file));
-    insert(headers, header::CONTENT_TYPE, &file.media.content_type);
+    insert(headers, header::CONTENT_TYPE, file.media.content_type.as_str());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    let resource_policy = HeaderName::from_static("cross-origin-resource-policy");
-    headers.insert(resource_policy, HeaderValue::from_static("cross-origin"));
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
 }
 
 fn validators(headers: &mut HeaderMap, file: &File) {
-    insert(headers, header::ETAG, &file.etag().to_string());
+    // What `ETag` writes, without a formatter.
+    insert(headers, header::ETAG, ["\"", file.blob.as_str(), "\""].concat());
     let updated = UNIX_EPOCH + Duration::from_secs(file.updated.unix_seconds());
-    insert(headers, header::LAST_MODIFIED, &httpdate::fmt_http_date(updated));
+    insert(headers, header::LAST_MODIFIED, httpdate::fmt_http_date(updated));
 }
 
 /// A public file may be kept but must be asked for again, for its path may be replaced at any
@@ -161,8 +170,8 @@ fn cache_control(access: &ProjectAccess, grant: &Grant) -> HeaderValue {
     HeaderValue::from_static(if public { "public, no-cache" } else { "private, no-store" })
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: impl Into<String>) {
+    if let Ok(value) = HeaderValue::try_from(value.into()) {
         headers.insert(name, value);
     }
 }

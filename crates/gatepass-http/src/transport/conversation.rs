@@ -1,7 +1,7 @@
 //! One connection, from silence to silence.
 //!
 //! Most connections say nothing at most times. Such a one is a socket and a clock: what HTTP needs,
-//! with its buffers, is made when bytes are there, and given back once the answer is out.
+//! with its buffers, is made when bytes are there, and given back soon after the answer is out.
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::exchange::{Connection, Exchange};
 use super::io::{TimedIo, deadline};
+use super::lingering::Lingering;
 use super::listen::{Service, stopped};
 use super::{Limits, RequestBody};
 use crate::answer::{Answer, bare};
@@ -29,6 +30,9 @@ use crate::answer::{Answer, bare};
 /// Bytes that are read at once. Large reads keep the cost of a big upload low; a connection that
 /// trickles never grows that far.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Most headers that hyper takes by itself; to be told the same number costs it time.
+const HEADERS_OF_HYPER: usize = 100;
 
 /// A client's end of a connection.
 struct Line {
@@ -41,7 +45,7 @@ struct Line {
 
 /// How a spell of talking ends.
 enum Ending {
-    /// Nothing is being asked or answered.
+    /// Nothing is being asked or answered, nor has been a moment ago.
     Silent,
     /// The connection is done with.
     Closed(hyper::Result<()>),
@@ -80,7 +84,7 @@ pub(super) async fn converse<S: Service>(
     }
 }
 
-/// Speaks HTTP until nothing is being asked or answered; `None` if the connection has ended.
+/// Speaks HTTP until nothing has been asked or answered for a while; `None` if the connection has ended.
 async fn talk<S: Service>(
     line: Line,
     limits: &Arc<Limits>,
@@ -100,16 +104,15 @@ async fn talk<S: Service>(
             Ok::<_, std::convert::Infallible>(answer(&*service, request, exchange, &limits).await)
         }
     });
-    let mut http = http1::Builder::new()
-        .header_read_timeout(None)
-        .max_headers(limits.headers)
-        .max_buf_size(READ_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(io), handler);
+    let mut http = builder(limits).serve_connection(TokioIo::new(io), handler);
+    let mut lingering = Lingering::default();
     let ending = poll_fn(|context| {
         if let Poll::Ready(ended) = http.poll_unpin(context) {
             return Poll::Ready(Ending::Closed(ended));
         }
-        if state.is_silent(context.waker()) {
+        if state.is_silent(context.waker())
+            && lingering.poll_over(context, state.requests()).is_ready()
+        {
             return Poll::Ready(Ending::Silent);
         }
         stopping.as_mut().poll(context).map(|()| Ending::Stopping)
@@ -121,7 +124,8 @@ async fn talk<S: Service>(
             // An empty one would keep its buffer.
             let unread = if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf };
             // A new socket counts as readable until it has been tried.
-            let silent_until = if state.has_asked() { deadline(limits.idle) } else { silent_until };
+            let silent_until =
+                if state.requests() > 0 { deadline(limits.idle) } else { silent_until };
             return Some(Line { stream, unread, silent_until });
         }
         Ending::Closed(ended) => ended,
@@ -135,6 +139,18 @@ async fn talk<S: Service>(
         tracing::debug!(%error, "connection ended early");
     }
     None
+}
+
+fn builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None).max_buf_size(READ_BUFFER_BYTES);
+    // A client that says that it will send no more may still read. Otherwise hyper would read on
+    // while a request is being answered, into another buffer, to see whether it is gone.
+    builder.half_close(true);
+    if limits.headers != HEADERS_OF_HYPER {
+        builder.max_headers(limits.headers);
+    }
+    builder
 }
 
 /// Runs the service. A panic costs its request only; an answer that came before the whole body

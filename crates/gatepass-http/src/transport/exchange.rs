@@ -1,21 +1,26 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
+
+use super::file_slice::FileSlice;
 
 /// What the stream of a connection and its requests tell one another.
 #[derive(Default)]
 pub(super) struct Connection {
     in_request: AtomicBool,
-    /// There was a request.
-    has_asked: AtomicBool,
+    /// How many there were, modulo 2^32 and never 0 again.
+    requests: AtomicU32,
     /// What comes now belongs to a body that nobody reads.
     is_over: AtomicBool,
     /// Bytes came that are no request yet.
     in_head: AtomicBool,
     /// Bytes of an answer are left that the system has not taken.
     is_sending: AtomicBool,
+    /// The file whose stand-ins come next.
+    file: Mutex<Option<FileSlice>>,
     /// Who talks to the client.
     talk: AtomicWaker,
 }
@@ -41,14 +46,19 @@ impl Connection {
         self.is_sending.store(sending, Ordering::Relaxed);
     }
 
-    /// Whether there was a request.
-    pub(super) fn has_asked(&self) -> bool {
-        self.has_asked.load(Ordering::Relaxed)
+    /// The file whose stand-ins come now, if they are the first of it.
+    pub(super) fn take_file(&self) -> Option<FileSlice> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How many requests there were; 0 before the first one only.
+    pub(super) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Whether a request was answered and another one may come.
-    pub(super) fn is_between(&self) -> bool {
-        self.has_asked() && !self.in_request() && !self.is_over()
+    fn is_between(&self) -> bool {
+        self.requests() > 0 && !self.in_request() && !self.is_over()
     }
 
     /// Whether nothing is being asked or answered. What came already of a request after an
@@ -57,7 +67,7 @@ impl Connection {
         if self.in_request() {
             self.talk.register(talk);
         }
-        let is_waiting = !self.has_asked() && !self.in_head.load(Ordering::Relaxed);
+        let is_waiting = self.requests() == 0 && !self.in_head.load(Ordering::Relaxed);
         (is_waiting || self.is_between()) && !self.is_sending.load(Ordering::Relaxed)
     }
 }
@@ -72,9 +82,21 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(super) fn begin(connection: &Arc<Connection>) -> Arc<Self> {
         connection.in_request.store(true, Ordering::Relaxed);
-        connection.has_asked.store(true, Ordering::Relaxed);
+        // One request begins after the other.
+        connection.requests.store(connection.requests().wrapping_add(1).max(1), Ordering::Relaxed);
         let body_ended = AtomicBool::new(false);
         Arc::new(Self { connection: Arc::clone(connection), body_ended })
+    }
+
+    /// Has a file sent for the stand-ins that come now. The answer before has been sent whole by
+    /// then, for HTTP writes no head while anything of another answer is left.
+    pub(crate) fn send(&self, file: FileSlice) -> io::Result<()> {
+        let mut slot = self.connection.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_some() {
+            return Err(io::Error::other("a file is waiting to be sent already"));
+        }
+        *slot = Some(file);
+        Ok(())
     }
 
     /// Notes that the request's body was read to its end.

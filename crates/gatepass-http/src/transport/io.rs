@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::Limits;
 use super::exchange::Connection;
+use super::file_slice::{FileSlice, is_stand_in};
 
 /// What a client gets whose head does not fit; hyper knows a bound for its buffer only.
 const HEAD_TOO_LARGE: &[u8] =
@@ -20,22 +22,27 @@ const HEAD_TOO_LARGE: &[u8] =
 ///
 /// hyper's clock for heads runs from the end of the request before. This one runs from the first
 /// byte of the head on: the silence before it has a limit of its own.
-pub(super) struct TimedIo<S> {
-    stream: S,
+pub(super) struct TimedIo {
+    stream: TcpStream,
     /// What was read of the stream already.
     unread: Bytes,
     connection: Arc<Connection>,
+    /// The file that is being sent.
+    file: Option<FileSlice>,
     head: Deadline,
     write_stall: Deadline,
     head_time: Duration,
     write_limit: Duration,
     head_limit: usize,
+    /// Bytes of a head that is not complete.
     head_bytes: usize,
+    /// Requests whose heads were.
+    requests: u32,
 }
 
-impl<S> TimedIo<S> {
+impl TimedIo {
     pub(super) fn new(
-        stream: S,
+        stream: TcpStream,
         unread: Bytes,
         connection: Arc<Connection>,
         limits: &Limits,
@@ -44,16 +51,18 @@ impl<S> TimedIo<S> {
             stream,
             unread,
             connection,
+            file: None,
             head: Deadline::default(),
             write_stall: Deadline::default(),
             head_time: limits.head,
             write_limit: limits.write_stall,
             head_limit: limits.head_bytes,
             head_bytes: 0,
+            requests: 0,
         }
     }
 
-    pub(super) fn into_stream(self) -> S {
+    pub(super) fn into_stream(self) -> TcpStream {
         self.stream
     }
 
@@ -76,7 +85,7 @@ impl<S> TimedIo<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> TimedIo<S> {
+impl TimedIo {
     fn poll_receive(
         &mut self,
         context: &mut Context<'_>,
@@ -91,19 +100,51 @@ impl<S: AsyncRead + Unpin> TimedIo<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedIo<S> {
+impl TimedIo {
+    /// Sends slices, up to where bytes in memory end and a file begins. The head is not held back
+    /// for the file (`MSG_MORE`): 64 KiB with a head are too much for one of the system's packets,
+    /// and where it paces them (BBR) the rest would wait for a timer.
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let file_at = slices.iter().position(|slice| is_stand_in(slice)).unwrap_or(slices.len());
+        match slices.first() {
+            Some(file) if file_at == 0 => self.poll_send_file(context, file.len()),
+            _ => Pin::new(&mut self.stream).poll_write_vectored(context, &slices[..file_at]),
+        }
+    }
+
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        let Some(file) = self.file.take().or_else(|| self.connection.take_file()) else {
+            return Poll::Ready(Err(io::Error::other("no file is there to be sent")));
+        };
+        let file = self.file.insert(file);
+        let sent = ready!(file.poll_send(context, &self.stream, length))?;
+        if file.is_empty() {
+            self.file = None;
+        }
+        Poll::Ready(Ok(sent))
+    }
+}
+
+impl AsyncRead for TimedIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.connection.in_request() {
+        let (requests, in_request) = (this.connection.requests(), this.connection.in_request());
+        if in_request || this.requests != requests {
+            this.requests = requests;
             this.set_head_bytes(0);
             this.head.disarm();
-        } else if this.connection.is_between() {
-            // The next head is for whoever talks next. Nothing has to wake this one.
-            return Poll::Pending;
         } else if this.head_bytes > 0 && this.head.poll(context, this.head_time).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         } else if this.head_bytes > this.head_limit {
@@ -115,20 +156,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedIo<S> {
         }
         let before = buffer.filled().len();
         ready!(this.poll_receive(context, buffer))?;
-        this.set_head_bytes(this.head_bytes + buffer.filled().len() - before);
+        if !in_request {
+            this.set_head_bytes(this.head_bytes + buffer.filled().len() - before);
+        }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
+impl AsyncWrite for TimedIo {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.connection.set_sending(true);
-        let progress = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.poll_write_stall(context, progress)
+        self.poll_write_vectored(context, &[io::IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -137,12 +178,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.connection.set_sending(true);
-        let progress = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        let progress = self.poll_send(context, slices);
         self.poll_write_stall(context, progress)
     }
 
+    /// Otherwise bytes would be gathered in one place, and stand-ins with them.
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -19,12 +19,15 @@
 mod body;
 mod conversation;
 mod exchange;
+mod file_slice;
 mod io;
 mod limits;
+mod lingering;
 mod listen;
 mod quota;
 
 pub use body::{BodyError, RequestBody};
 pub(crate) use exchange::Exchange;
+pub(crate) use file_slice::{FileSlice, stand_in};
 pub use limits::Limits;
 pub use listen::{Listening, Service, serve};

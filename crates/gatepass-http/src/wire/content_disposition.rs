@@ -6,23 +6,25 @@ use std::fmt::Write as _;
 use gatepass_core::safe_serving::{Disposition, ascii_filename};
 use http::HeaderValue;
 
+/// What is written beside the two names.
+const ROOM: usize = 48;
+
 /// The header's value. A shown file gets no name: browsers take it from the path.
 pub(crate) fn value(disposition: Disposition, filename: &str) -> HeaderValue {
-    let text = match disposition {
-        Disposition::Inline => "inline".to_owned(),
-        Disposition::Attachment => format!(
-            "attachment; filename=\"{}\"; filename*=UTF-8''{}",
-            ascii_filename(filename),
-            extended(filename)
-        ),
-    };
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("attachment"))
+    if disposition == Disposition::Inline {
+        return HeaderValue::from_static("inline");
+    }
+    let mut text = String::with_capacity(ROOM + 2 * filename.len());
+    text.push_str("attachment; filename=\"");
+    text.push_str(&ascii_filename(filename));
+    text.push_str("\"; filename*=UTF-8''");
+    push_extended(&mut text, filename);
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
 /// Percent-encodes everything but the characters that RFC 8187 leaves alone. Controls are left
 /// out, and so is what lies beyond 255 characters.
-fn extended(name: &str) -> String {
-    let mut out = String::new();
+fn push_extended(out: &mut String, name: &str) {
     for c in name.chars().filter(|c| !c.is_control()).take(255) {
         let mut buffer = [0; 4];
         for byte in c.encode_utf8(&mut buffer).bytes() {
@@ -33,7 +35,6 @@ fn extended(name: &str) -> String {
             }
         }
     }
-    out
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use gatepass_core::ByteRange;
 use gatepass_core::port::BlobError;
 
-use super::{Store, assert_holds, put, range, read};
+use super::{Store, assert_holds, put, range, read, read_open};
 use crate::builders::{blob_id, noise};
 
 /// Ranges at the edges of the blob and of a store's own pieces.
@@ -19,9 +19,11 @@ pub async fn every_range_is_exact(store: Store) {
     let edges = [0, 1, 4_095, 4_096, 262_143, 262_144, 262_145, 524_288, length - 1, length];
     for start in edges {
         for end in edges.into_iter().filter(|end| *end >= start) {
-            let found = read(&store, &blob, range(start, end)).await.unwrap();
             let wanted = usize::try_from(start).unwrap()..usize::try_from(end).unwrap();
-            assert!(found == content[wanted], "bytes {start}..{end}");
+            let found = read(&store, &blob, range(start, end)).await.unwrap();
+            assert!(found == content[wanted.clone()], "bytes {start}..{end}");
+            let found = read_open(&store, &blob, range(start, end)).await.unwrap();
+            assert!(found == content[wanted], "bytes {start}..{end}, opened");
         }
     }
 }
@@ -41,6 +43,8 @@ pub async fn a_range_past_the_end_is_an_error(store: Store) {
         ] {
             let found = read(&store, &blob, range(start, end)).await;
             assert!(found.is_err(), "{start}..{end} of {length} bytes ended without an error");
+            let found = read_open(&store, &blob, range(start, end)).await;
+            assert!(found.is_err(), "{start}..{end} of {length} bytes, opened");
         }
     }
 }
@@ -52,6 +56,8 @@ pub async fn what_is_not_there_is_not_found(store: Store) {
     for blob in [blob_id(), deleted] {
         for range in [ByteRange::first(0), ByteRange::first(10)] {
             let found = read(&store, &blob, range).await;
+            assert!(matches!(found, Err(BlobError::NotFound)), "{found:?}");
+            let found = read_open(&store, &blob, range).await;
             assert!(matches!(found, Err(BlobError::NotFound)), "{found:?}");
         }
     }

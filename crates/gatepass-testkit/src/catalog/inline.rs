@@ -15,7 +15,8 @@ fn inline(at: &str, seconds: u64, bytes: &Bytes) -> NewFile {
 
 /// The file at a path and its bytes.
 async fn read(catalog: &Subject, at: &str) -> Option<(File, Option<Bytes>)> {
-    catalog.read_file(&project_id(), &path(at)).await.unwrap()
+    let found = catalog.read_file(&project_id(), &path(at)).await.unwrap();
+    found.map(|(file, bytes)| (File::clone(&file), bytes))
 }
 
 /// What was given comes back, empty or as long as the catalog takes.

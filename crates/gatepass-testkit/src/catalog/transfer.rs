@@ -1,5 +1,6 @@
 //! Everything out, and in again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -122,7 +123,7 @@ pub async fn what_is_brought_in_is_there(catalog: Subject) {
         match record {
             Record::File(FileRecord { file, bytes }) => {
                 let read = catalog.read_file(&file.project, &file.path).await.unwrap();
-                assert_eq!(read, Some((file.clone(), bytes.clone())));
+                assert_eq!(read, Some((Arc::new(file.clone()), bytes.clone())));
             }
             Record::Upload(upload) => {
                 let read = catalog.find_upload_by_id(&project_id(), &upload.id).await.unwrap();

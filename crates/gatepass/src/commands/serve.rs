@@ -114,15 +114,16 @@ async fn first_start(settings: &Settings, node: &Node) -> anyhow::Result<Option<
 }
 
 async fn app(settings: &Settings, node: &Node, public_url: &str) -> anyhow::Result<Arc<App>> {
-    let ports = node.ports(settings)?;
-    let engine = Engine::start(ports, settings.limits, Arc::clone(&node.vault), public_url).await?;
-    engine.spawn_background();
+    // Before anything is counted.
     let group_size = Matcher::Full("gatepass_catalog_group_size".to_owned());
     let recorder = PrometheusBuilder::new()
         .set_buckets(&LATENCY_BUCKETS)?
         .set_buckets_for_metric(group_size, &GROUP_SIZE_BUCKETS)?
         .install_recorder()?;
     keep_metrics_small(recorder.clone());
+    let ports = node.ports(settings)?;
+    let engine = Engine::start(ports, settings.limits, Arc::clone(&node.vault), public_url).await?;
+    engine.spawn_background();
     Ok(Arc::new(App {
         engine,
         api_host: settings.api_host.clone(),

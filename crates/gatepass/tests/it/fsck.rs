@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
-    BlobError, BlobListing, BlobReader, BlobStore, Catalog, EndUpload, Link, Outlook, PartedBlob,
-    RecordParts, Staging,
+    BlobError, BlobListing, BlobReader, BlobStore, Catalog, EndUpload, Link, OpenBlob, Outlook,
+    PartedBlob, RecordParts, Staging,
 };
 use gatepass_core::project::SettingsChange;
 use gatepass_core::upload::{NewUpload, Origin};
@@ -91,6 +91,10 @@ impl BlobStore for Meddled {
 
     async fn read(&self, blob: &BlobId, range: ByteRange) -> Result<BlobReader, BlobError> {
         self.inner.read(blob, range).await
+    }
+
+    async fn open(&self, blob: &BlobId, range: ByteRange) -> Result<OpenBlob, BlobError> {
+        self.inner.open(blob, range).await
     }
 
     async fn size(&self, blob: &BlobId) -> Result<Option<u64>, BlobError> {

@@ -2,6 +2,7 @@
 //! bodies, silence, floods, and the end of the process.
 
 pub(crate) mod connection;
+mod downloads;
 mod framing;
 mod heads;
 mod many;

@@ -1,10 +1,11 @@
 //! A connection that says what the test wants, byte by byte.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::support::{Answer, Server, on_s3};
+use crate::support::{Answer, Server, on_s3, read_head};
 
 /// How long anything may take before the test gives up: a bound of liveness, not of speed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,6 +45,15 @@ impl Connection {
     /// The next answer; `None` if the connection ends before.
     pub(crate) fn answer(&mut self) -> Option<Answer> {
         Answer::read_from(&mut self.reader, false)
+    }
+
+    /// Status and headers of the next answer, whose body is left to be read.
+    pub(crate) fn head(&mut self) -> (u16, BTreeMap<String, String>) {
+        read_head(&mut self.reader).unwrap()
+    }
+
+    pub(crate) fn read_exact(&mut self, bytes: &mut [u8]) {
+        self.reader.read_exact(bytes).unwrap();
     }
 
     pub(crate) fn line(&mut self) -> String {

@@ -99,3 +99,20 @@ fn chunks_that_trickle_keep_little() {
     };
     assert_at_most("chunks that trickle", cost_of_each(&server, begin, BYTES), 48);
 }
+
+/// What is on its way to a slow reader is the system's, not the server's.
+#[test]
+fn readers_that_take_nothing_keep_little() {
+    if on_s3() {
+        return;
+    }
+    let server = warm();
+    assert_eq!(server.send("PUT", &server.put_url("large"), &vec![7; 64 << 20]).status, 201);
+    let begin = |_| {
+        let mut connection = Connection::open(server.delivery);
+        connection.say("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(connection.head().0, 200);
+        connection
+    };
+    assert_at_most("readers that take nothing", cost_of_each(&server, begin, 0), 24);
+}

@@ -28,6 +28,18 @@ fn a_connection_serves_one_request_after_the_other() {
     assert_eq!(connection.until_closed(), b"");
 }
 
+/// What was read of a body does not count for the next head.
+#[test]
+fn large_bodies_follow_one_another() {
+    let server = Server::start();
+    let mut connection = Connection::open(server.delivery);
+    for round in 0..10 {
+        let url = server.put_url(&format!("round-{round}"));
+        connection.say(put_head(&url, "Content-Length: 300000\r\n") + &"x".repeat(300_000));
+        assert_eq!(connection.answer().unwrap().status, 201);
+    }
+}
+
 #[test]
 fn an_error_does_not_cost_the_connection() {
     let server = Server::start();

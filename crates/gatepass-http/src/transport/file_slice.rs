@@ -1,0 +1,146 @@
+//! Files that the system sends by itself, from its cache to the socket: they are not copied into
+//! this process, and a slow reader holds none of its memory.
+//!
+//! hyper writes bytes in memory and knows nothing else. In place of a file's bytes it is given
+//! [`stand_in`]s: slices of one region of zeros that nobody ever reads. It counts them, divides them
+//! and holds them back as it would bytes; when it writes them, [`TimedIo`](super::io) knows them by
+//! where they lie, and has as many bytes of the file sent. It writes what it was given from where
+//! that lies, for the stream takes several slices at once.
+
+use std::future::Future as _;
+use std::io::{self, IoSliceMut};
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use gatepass_core::ByteRange;
+use rustix::fs::{Advice, fadvise, sendfile};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Bytes of a file that are sent, or looked for in the system's cache, at once.
+const WINDOW_BYTES: usize = 1 << 20;
+/// Bytes that are read at once to get them into the cache.
+const READ_BYTES: usize = 64 << 10;
+
+/// Never touched, so that it takes addresses and no memory.
+static STAND_INS: LazyLock<&[u8]> = LazyLock::new(|| vec![0; WINDOW_BYTES].leak());
+
+/// What stands for the next bytes of a file, of which `left` are to be sent.
+pub(crate) fn stand_in(left: u64) -> Bytes {
+    let length = usize::try_from(left).unwrap_or(WINDOW_BYTES).min(WINDOW_BYTES);
+    Bytes::from_static(&STAND_INS[..length])
+}
+
+/// Whether a slice is a stand-in, or what is left of one.
+pub(super) fn is_stand_in(slice: &[u8]) -> bool {
+    !slice.is_empty() && STAND_INS.as_ptr_range().contains(&slice.as_ptr())
+}
+
+/// What is left to send of a range of a file.
+pub(crate) struct FileSlice {
+    file: Arc<OwnedFd>,
+    next: u64,
+    end: u64,
+    /// Up to here it was found in the system's cache.
+    cached_until: u64,
+    reading: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl FileSlice {
+    pub(crate) fn new(file: OwnedFd, range: ByteRange) -> Self {
+        let (next, end) = (range.start(), range.end());
+        Self { file: Arc::new(file), next, end, cached_until: next, reading: None }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.next >= self.end
+    }
+
+    /// Sends up to `length_max` bytes. That the file has no more is an error: it is damaged.
+    pub(super) fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &TcpStream,
+        length_max: usize,
+    ) -> Poll<io::Result<usize>> {
+        let length = usize::try_from(self.end - self.next).unwrap_or(usize::MAX).min(length_max);
+        loop {
+            ready!(self.poll_cached(context)).inspect_err(log)?;
+            ready!(stream.poll_write_ready(context))?;
+            let mut next = self.next;
+            let sent = stream.try_io(Interest::WRITABLE, || {
+                sendfile(stream, &self.file, Some(&mut next), length).map_err(io::Error::from)
+            });
+            match sent {
+                Ok(0) => {
+                    let error = io::ErrorKind::UnexpectedEof.into();
+                    log(&error);
+                    return Poll::Ready(Err(error));
+                }
+                Ok(count) => {
+                    self.next += count as u64;
+                    return Poll::Ready(Ok(count));
+                }
+                // While the client takes its time, the cache may forget.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.cached_until = self.next;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Has what comes next read into the system's cache if it is not there: sending would wait for
+    /// the disk, on a thread that has other clients to serve.
+    fn poll_cached(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let window = self.next..self.end.min(self.next.saturating_add(WINDOW_BYTES as u64));
+        if let Some(reading) = &mut self.reading {
+            let read = ready!(Pin::new(reading).poll(context));
+            self.reading = None;
+            read.map_err(io::Error::other)??;
+        } else if self.next < self.cached_until {
+            return Poll::Ready(Ok(()));
+        } else if !is_cached(&self.file, window.start) || !is_cached(&self.file, window.end - 1) {
+            let file = Arc::clone(&self.file);
+            let (start, end) = (window.start, window.end);
+            let reading = self.reading.insert(spawn_blocking(move || read(&file, start, end)));
+            let read = ready!(Pin::new(reading).poll(context));
+            self.reading = None;
+            read.map_err(io::Error::other)??;
+        }
+        self.cached_until = window.end;
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn log(error: &io::Error) {
+    tracing::error!(%error, "a file could not be read to its end; connection cut");
+}
+
+/// Whether a byte can be had without waiting for the disk. One that is not there can.
+fn is_cached(file: &OwnedFd, at: u64) -> bool {
+    let mut byte = [0];
+    preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT).is_ok()
+}
+
+/// Reads bytes for the system to keep them, up to the end of the file.
+fn read(file: &OwnedFd, mut next: u64, end: u64) -> io::Result<()> {
+    // Only a hint, to have it all on its way at once.
+    let _ = fadvise(file, next, std::num::NonZeroU64::new(end - next), Advice::WillNeed);
+    let mut piece = vec![0; READ_BYTES];
+    while next < end {
+        match pread(file, &mut piece, next) {
+            Ok(0) => return Ok(()),
+            Ok(count) => next += count as u64,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
