@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use gatepass_engine::ProjectAccess;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Version;
@@ -16,50 +17,83 @@ pub(crate) struct Context {
 }
 
 /// The `links` of an object.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Links {
+    #[serde(rename = "self")]
     pub(crate) self_: Option<String>,
     pub(crate) parent: Option<String>,
 }
 
-impl Links {
-    fn json(&self) -> Value {
-        json!({ "self": self.self_, "parent": self.parent })
-    }
+/// The `meta` of an answer.
+#[derive(Serialize)]
+pub(super) struct Meta<'a> {
+    request_id: &'a str,
+    org_id: Option<&'a str>,
+    project_id: Option<&'a str>,
+    version: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<&'a str>,
 }
 
 impl Context {
-    pub(super) fn meta(&self, kind: &str) -> Value {
+    pub(super) fn meta(&self, kind: &'static str) -> Meta<'_> {
         let project = self.access.as_deref().map(|access| &access.project);
-        json!({
-            "request_id": &*self.request_id,
-            "org_id": project.map(|project| &project.org),
-            "project_id": project.map(|project| project.id.as_str()),
-            "version": self.version.as_str(),
-            "type": kind,
-        })
+        Meta {
+            request_id: &self.request_id,
+            org_id: project.map(|project| project.org.as_str()),
+            project_id: project.map(|project| project.id.as_str()),
+            version: self.version.as_str(),
+            kind,
+            receipt: None,
+        }
     }
 }
 
-/// One object. `meta` members go into the envelope; the version without one leaves them out.
-pub(crate) fn object_json(
-    context: &Context,
-    object: Value,
-    links: &Links,
-    extra_meta: &[(&str, Value)],
-) -> Value {
-    if context.version == Version::V2025_08_20 {
-        return object;
+/// One object in the envelope of the request's version; one version has none.
+pub(crate) fn object_json<'a, T: Serialize>(
+    context: &'a Context,
+    object: T,
+    links: &'a Links,
+) -> ObjectJson<'a, T> {
+    ObjectJson { context, object, links, receipt: None }
+}
+
+/// What [`object_json`] returns: written straight to the answer.
+pub(crate) struct ObjectJson<'a, T> {
+    context: &'a Context,
+    object: T,
+    links: &'a Links,
+    receipt: Option<&'a str>,
+}
+
+impl<'a, T> ObjectJson<'a, T> {
+    /// The receipt goes into the envelope; the version without one leaves it out.
+    pub(crate) fn with_receipt(self, receipt: Option<&'a str>) -> Self {
+        Self { receipt, ..self }
     }
-    let mut meta = context.meta("object");
-    for (name, value) in extra_meta {
-        meta[*name] = value.clone();
+}
+
+impl<T: Serialize> Serialize for ObjectJson<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.context.version == Version::V2025_08_20 {
+            return self.object.serialize(serializer);
+        }
+        let meta = Meta { receipt: self.receipt, ..self.context.meta("object") };
+        let error = (self.context.version == Version::V2025_07_01).then_some(());
+        Envelope { meta, data: &self.object, links: self.links, error }.serialize(serializer)
     }
-    let mut answer = json!({ "meta": meta, "data": object, "links": links.json() });
-    if context.version == Version::V2025_07_01 {
-        answer["error"] = Value::Null;
-    }
-    answer
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    meta: Meta<'a>,
+    data: &'a T,
+    links: &'a Links,
+    /// Null, where the version has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<()>,
 }
 
 /// An error.
@@ -79,6 +113,6 @@ pub(crate) fn error_json(context: &Context, problem: &Problem) -> Value {
         "meta": context.meta("error"),
         "data": null,
         "error": error,
-        "links": Links::default().json(),
+        "links": Links::default(),
     })
 }

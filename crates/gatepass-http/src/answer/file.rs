@@ -18,7 +18,7 @@ pub(crate) struct FileObject<'a> {
     #[serde(rename = "type")]
     content_type: &'a str,
     filesize: u64,
-    url: String,
+    pub(crate) url: String,
     created: String,
     updated: String,
     status: &'static str,
@@ -101,11 +101,15 @@ pub(crate) fn file_links(file: &File) -> Links {
     Links { self_: Some(format!("/files/{}", file.id)), parent: Some("/files".to_owned()) }
 }
 
-/// The File object of a file that is linked below `public_url`.
+/// The same as a value.
 pub(crate) fn file_json(file: &File, public_url: &str) -> Value {
+    serde_json::to_value(file_object(file, public_url)).unwrap_or_default()
+}
+
+/// The File object of a file that is linked below `public_url`.
+pub(crate) fn file_object<'a>(file: &'a File, public_url: &str) -> FileObject<'a> {
     let media = &file.media;
-    let etag = file.etag();
-    let object = FileObject {
+    FileObject {
         id: file.id.as_str(),
         media_id: file.media_id.as_str(),
         object: "source",
@@ -122,9 +126,8 @@ pub(crate) fn file_json(file: &File, public_url: &str) -> Value {
         reference: file.reference.as_deref(),
         label: file.label.as_deref(),
         metadata: &file.metadata,
-        etag: etag.as_str(),
+        etag: file.blob.as_str(),
         crc64: format!("{:016x}", file.crc64),
         sha256: file.sha256.map(|digest| gatepass_sign::hex(&digest)),
-    };
-    serde_json::to_value(object).unwrap_or_default()
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) fn list_answer(
         }
         return answer;
     }
-    let mut meta = context.meta("list");
+    let mut meta = json!(context.meta("list"));
     for (name, value) in
         [("limit", page.limit), ("total", total), ("page", page.number), ("pages", pages)]
     {

@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::answer::{
-    self, Answer, Context, Links, Page, deleted, file_json, file_links, list_answer, object_json,
+    self, Answer, Context, Links, Page, deleted, file_json, file_links, file_object, list_answer,
+    object_json,
 };
 use crate::api::Caller;
 use crate::problem::Problem;
@@ -69,12 +70,12 @@ pub(crate) async fn remove(
     let file = files::remove(&app.engine, caller.key(), FileId::from_text(id), conditions).await?;
     let object = deleted(&file.id);
     let links = Links { self_: None, parent: Some("/files".to_owned()) };
-    Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links, &[])))
+    Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links)))
 }
 
 fn file_answer(context: &Context, caller: &Caller, file: &File) -> Answer {
-    let object = file_json(file, &caller.access().public_url);
-    answer::json(StatusCode::OK, &object_json(context, object, &file_links(file), &[]))
+    let object = file_object(file, &caller.access().public_url);
+    answer::json(StatusCode::OK, &object_json(context, object, &file_links(file)))
 }
 
 /// Which files of a list are asked for.

@@ -5,9 +5,8 @@ use gatepass_engine::ProjectAccess;
 use gatepass_engine::receive::{self, Received};
 use gatepass_sign::{Grant, Proof};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
-use serde_json::Value;
 
-use crate::answer::{self, Answer, Context, file_json, file_links, object_json};
+use crate::answer::{self, Answer, Context, file_links, file_object, object_json};
 use crate::problem::{ErrorCode, Problem};
 use crate::service::{App, Incoming, ReadRequest};
 use crate::wire::{condition, digest};
@@ -64,13 +63,13 @@ pub(super) fn file_answer(
     received: &Received,
 ) -> Answer {
     let file = &received.file;
-    let object = file_json(file, &access.public_url);
-    let location = object["url"].as_str().unwrap_or_default().to_owned();
+    let object = file_object(file, &access.public_url);
+    let location = object.url.clone();
     let receipt = received.receipt.as_ref().map(gatepass_sign::Receipt::token);
-    let extra: Vec<(&str, Value)> =
-        receipt.map(|token| ("receipt", Value::from(token))).into_iter().collect();
     let status = if received.created { StatusCode::CREATED } else { StatusCode::OK };
-    let mut answer = answer::json(status, &object_json(context, object, &file_links(file), &extra));
+    let links = file_links(file);
+    let body = object_json(context, object, &links).with_receipt(receipt);
+    let mut answer = answer::json(status, &body);
     let headers = answer.headers_mut();
     let mut put = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {

@@ -18,5 +18,5 @@ pub(crate) async fn respond(
     let file = remove::remove(&app.engine, grant, &conditions).await?;
     let object = deleted(&file.id);
     let links = Links { self_: None, parent: Some("/files".to_owned()) };
-    Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links, &[])))
+    Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links)))
 }

@@ -63,7 +63,7 @@ pub(crate) async fn put(app: &App, caller: &Caller, incoming: Incoming) -> Resul
     let object = view(&rule);
     rules::put(&app.engine, key, rule).await?;
     let links = Links { self_: None, parent: Some("/rules".to_owned()) };
-    Ok(answer::json(StatusCode::OK, &object_json(&context, object, &links, &[])))
+    Ok(answer::json(StatusCode::OK, &object_json(&context, object, &links)))
 }
 
 /// Removes the rule whose prefix the query names.
@@ -78,7 +78,7 @@ pub(crate) async fn remove(
     rules::remove(&app.engine, key, prefix).await?;
     let object = deleted(format_args!("rule for {prefix}"));
     let links = Links { self_: None, parent: Some("/rules".to_owned()) };
-    Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links, &[])))
+    Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links)))
 }
 
 /// The rules of a project reach beyond any prefix.

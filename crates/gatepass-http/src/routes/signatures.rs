@@ -58,7 +58,7 @@ pub(crate) async fn respond(
     let request = request(json::read(incoming).await?)?;
     let made = signatures::create(&app.engine, caller.access(), caller.key(), request)?;
     let links = Links { self_: Some("/signatures".to_owned()), parent: None };
-    Ok(answer::json(StatusCode::OK, &object_json(&context, view(&made), &links, &[])))
+    Ok(answer::json(StatusCode::OK, &object_json(&context, view(&made), &links)))
 }
 
 /// A signed URL and what it is made of.

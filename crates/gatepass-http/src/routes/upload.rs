@@ -53,7 +53,7 @@ pub(crate) fn receiving_answer(
 ) -> Answer {
     let object = upload_json(upload, &access.public_url);
     let links = upload_links(upload);
-    let body = object_json(context, object, &links, &[]);
+    let body = object_json(context, object, &links);
     let mut answer = answer::json(StatusCode::ACCEPTED, &body);
     put_offset(answer.headers_mut(), upload);
     if let Ok(value) = HeaderValue::from_str(&upload_url(upload, &access.public_url)) {

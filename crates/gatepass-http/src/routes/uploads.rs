@@ -35,7 +35,7 @@ pub(crate) async fn find(
     let upload = found.ok_or(ErrorCode::UploadNotFound)?;
     let object = upload_json(&upload, &caller.access().public_url);
     let links = upload_links(&upload);
-    Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links, &[])))
+    Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links)))
 }
 
 pub(crate) async fn remove(
@@ -48,7 +48,7 @@ pub(crate) async fn remove(
     uploads::remove(&app.engine, caller.key(), &id).await?;
     let object = deleted(id.as_str());
     let links = Links { self_: None, parent: Some("/uploads".to_owned()) };
-    Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links, &[])))
+    Ok(answer::json(StatusCode::OK, &object_json(&incoming.context, object, &links)))
 }
 
 fn known_form(id: &str) -> Result<UploadId, Problem> {
