@@ -219,6 +219,8 @@ async fn blobs(catalog: &SqliteCatalog) {
     assert_eq!(catalog.known_blobs(&retired).await.unwrap().len(), retired.len());
     catalog.forget_retired(&retired).await.unwrap();
     catalog.give_back_room(time(9)).await.unwrap();
+    let turn = TakeTurn { chore: "sweep", node: "one".to_owned(), lasts: KEEP };
+    assert!(catalog.take_turn(turn).await.unwrap());
 }
 
 /// An export reads everything, on a connection of its own.
