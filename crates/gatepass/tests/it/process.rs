@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::{KEY, Server, Start, blobs, gatepass, noise};
+use crate::transport::connection::eventually;
 
 /// Says that a part was left out; in CI that is a failure.
 pub(crate) fn not_run(what: &str) {
@@ -20,6 +21,7 @@ pub(crate) fn not_run(what: &str) {
 #[test]
 fn the_first_start_prints_an_upload_that_works_as_it_stands() {
     let server = Start::fresh().without_key().run();
+    eventually("both are printed", || server.printed().matches("curl ").count() == 2);
     let printed = server.printed();
     let commands: Vec<&str> =
         printed.lines().map(str::trim).filter(|line| line.contains("curl ")).collect();
