@@ -13,8 +13,8 @@ use bytes::{Buf as _, Bytes};
 pub(crate) const SEGMENT_BYTES: usize = 256 << 10;
 /// What positions and memory have to be multiples of, for the disk to take them as they are.
 pub(crate) const PAGE_BYTES: usize = 4_096;
-/// Segments in use at once, 6 MiB. Whoever finds none goes on with what memory the bytes came in.
-const SEGMENTS_MAX: usize = 24;
+/// Segments in use at once, 5 MiB. Whoever finds none goes on with what memory the bytes came in.
+const SEGMENTS_MAX: usize = 20;
 /// What a piece takes beside its bytes.
 const PIECE_BYTES: usize = 64;
 /// Segments that are kept while none is in use.
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn nobody_gets_more_than_are_left() {
-        for (uploads, share) in [(1, 12), (3, 6), (7, 3), (24, 1)] {
+        for (uploads, share) in [(1, 10), (3, 5), (7, 2), (20, 1)] {
             let memory = Arc::new(Memory::default());
             let mut own: Vec<Vec<Segment>> = (0..uploads).map(|_| Vec::new()).collect();
             for _ in 0..SEGMENTS_MAX {
