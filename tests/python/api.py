@@ -33,6 +33,9 @@ NOT_CHECKED = "positive_data_acceptance"
 # sent with an API key: nonsense there is not refused.
 NOT_CHECKED_AT_DELIVERY = "negative_data_rejection"
 
+# What only a server answers whose files are in a bucket: `it redirect::` has it do so.
+WITH_A_BUCKET = {"readFile": {302}}
+
 
 def main(binary):
     with source() as url, gatepass(binary, urllib.parse.urlsplit(url).netloc) as (delivery, api):
@@ -108,6 +111,7 @@ def ask_everything(delivery, api, version, source_url):
         ask = Asking(name, operation, document, api, version)
         done = {ask(status, None, **details) for status, details in good[name]}
         named = {int(status) for status in operation["responses"] if status[0] in "23"}
+        named -= WITH_A_BUCKET.get(name, set())
         assert done == named, f"{name}: {done} of {named}"
         refused = bad[name] + [(400, "version_unknown", {"headers": {"Accept-Version": "2024-01-01"}})]
         if operation["security"] == [{"apiKey": []}]:
