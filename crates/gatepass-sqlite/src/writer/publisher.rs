@@ -23,8 +23,9 @@ use crate::journal::{Accepted, Journal, Kind, Record};
 
 /// Publications that share one sync, and changes that share one transaction.
 const GROUP_MAX: usize = 256;
-/// How long SQLite waits for what was published last when nothing more comes, and when more does.
+/// How long SQLite waits for what was published last when nothing more comes.
 const SETTLE_AFTER: Duration = Duration::from_millis(20);
+/// The same when more does come: other processes see no later than that.
 const SETTLE_WITHIN: Duration = Duration::from_millis(200);
 /// Records after which the settler is woken.
 const OUTBOX_MAX: usize = 32;
@@ -46,6 +47,7 @@ pub(super) struct Publisher {
     /// Records that the settler has not been given yet: to wake it for each costs more than what
     /// it does.
     outbox: Vec<Accepted>,
+    /// When the settler was last told to write everything.
     settled: Instant,
     /// Projects that are there. None ever goes.
     projects: HashSet<ProjectId>,
