@@ -28,6 +28,7 @@ pub mod id;
 pub mod limits;
 pub mod media;
 mod memo;
+pub mod page;
 pub mod part_map;
 pub mod path_range;
 pub mod port;

@@ -2,6 +2,7 @@
 //! the number of files matters much.
 
 use futures_util::future::{try_join, try_join_all, try_join4};
+use gatepass_core::page::locate;
 use gatepass_core::path_range::PathRange;
 use gatepass_core::port::{CatalogError, FilePage, ListFiles};
 use gatepass_core::{File, ProjectId};
@@ -190,16 +191,4 @@ impl<'a> Paths<'a> {
 
 fn to_files(rows: &[Row]) -> Result<Vec<File>, CatalogError> {
     rows.iter().map(rows::file).collect()
-}
-
-/// The group that holds the item at a place, and how many items of the group come before it.
-fn locate<T>(groups: impl IntoIterator<Item = (T, u64)>, place: u64) -> Option<(T, u64)> {
-    let mut skip = place;
-    groups.into_iter().find_map(|(group, items)| {
-        if skip < items {
-            return Some((group, skip));
-        }
-        skip -= items;
-        None
-    })
 }

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use gatepass_core::page::locate;
 use gatepass_core::path_range::PathRange;
 use gatepass_core::port::{FilePage, ListFiles};
 use gatepass_core::{File, ProjectId};
@@ -123,18 +124,6 @@ impl<'a> Paths<'a> {
             .query_map(params![self.project.as_str(), first, rows(limit), rows(skip)], rows::file)?
             .collect()
     }
-}
-
-/// The group that holds the item at a place, and how many items of the group come before it.
-fn locate<T>(groups: impl IntoIterator<Item = (T, u64)>, place: u64) -> Option<(T, u64)> {
-    let mut skip = place;
-    groups.into_iter().find_map(|(group, items)| {
-        if skip < items {
-            return Some((group, skip));
-        }
-        skip -= items;
-        None
-    })
 }
 
 fn rows(count: u64) -> i64 {
