@@ -16,6 +16,9 @@ const CALLS: [&str; 6] = ["pwritev", "pwrite64", "fdatasync", "fsync", "openat",
 const FAULTS: [&str; 3] = ["error=EIO", "error=ENOSPC", "signal=KILL"];
 /// Calls of one thread that fail in turn; no scenario makes more of one kind that differ.
 const TIMES: u64 = 6;
+/// How often strace is begun, and how long each may take to reach every thread.
+const ATTACH_TIMES: u32 = 10;
+const ATTACH_WITHIN: Duration = Duration::from_secs(3);
 
 /// A scenario prepares a path, then does one thing to it.
 #[derive(Debug, Clone, Copy)]
@@ -319,21 +322,28 @@ fn send_chunk(client: &mut Client, slot: &mut Slot, at: &At, chunk: usize) -> Re
 struct Tracer {
     child: Child,
     log: tempfile::NamedTempFile,
+    errors: tempfile::NamedTempFile,
 }
 
 impl Tracer {
+    /// strace lists the threads once, so that it misses one which a thread begins that it has not
+    /// reached yet. Then it is told to go, and begun again.
     fn attach(server: &Server, injection: &str) -> Self {
-        let tracer = Self::begin(server, injection);
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !traces_all(server) {
-            assert!(Instant::now() < deadline, "strace does not attach");
-            std::thread::sleep(Duration::from_millis(1));
+        let mut said = String::new();
+        for _ in 0..ATTACH_TIMES {
+            let mut tracer = Self::begin(server, injection);
+            if tracer.reaches_all(server) {
+                return tracer;
+            }
+            tracer.end();
+            said = std::fs::read_to_string(tracer.errors.path()).unwrap_or_default();
         }
-        tracer
+        panic!("strace does not attach to every thread, {ATTACH_TIMES} times: {said}");
     }
 
     fn begin(server: &Server, injection: &str) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
+        let errors = tempfile::NamedTempFile::new().unwrap();
         let call = injection.split(':').next().unwrap();
         let child = Command::new("strace")
             .args(["-f", "-s", "0", "-o"])
@@ -341,10 +351,21 @@ impl Tracer {
             .args(["-e", &format!("trace={call}"), "-e", &format!("inject={injection}")])
             .args(["-p", &server.pid().to_string()])
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(errors.reopen().unwrap())
             .spawn()
             .unwrap();
-        Self { child, log }
+        Self { child, log, errors }
+    }
+
+    fn reaches_all(&mut self, server: &Server) -> bool {
+        let deadline = Instant::now() + ATTACH_WITHIN;
+        while !traces_all(server) {
+            if Instant::now() > deadline || self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
     }
 
     /// Whether anything was injected.
@@ -367,11 +388,12 @@ impl Tracer {
     }
 }
 
-/// Whether every thread of the server is traced.
+/// Whether every thread of the server is traced. One that is dead is not, and need not be: a call
+/// in the background may meet a fault that kills before the last thread is reached.
 fn traces_all(server: &Server) -> bool {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
     tasks.map(|task| task.unwrap().path().join("status")).all(|task| {
         let text = std::fs::read_to_string(task).unwrap_or_default();
-        !text.contains("TracerPid:\t0\n")
+        text.contains("State:\tZ") || !text.contains("TracerPid:\t0\n")
     })
 }
