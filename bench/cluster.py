@@ -68,12 +68,13 @@ def start_engines():
 
 
 def interleaved(name, rounds, load, both, work, **options):
-    """Reports of each, taken in turns, each upload under a name of its own."""
+    """Reports of each, taken in turns, each upload under a name of its own. Who begins changes from
+    round to round: what Garage has to do after an upload falls into the next one's time."""
     reports = {peer.name: [] for peer, _ in both}
     own = "prefix" if work == "put" else "name"
     for number in range(rounds):
         say(f"{name}: round {number + 1} of {rounds}")
-        for peer, server in both:
+        for peer, server in both[:: 1 if number % 2 == 0 else -1]:
             path = f"{peer.name}/{options.get('size')}-{options['clients']}-{number}"
             reports[peer.name].append(load.run(peer, server, work, **options, **{own: path}))
     return reports
