@@ -4,7 +4,8 @@
     python3 bench/cluster.py [--quick] [--json] [--rounds N]
 
 Starts PostgreSQL, three Garage nodes (replication 3) and one Gatepass node; all of them sync. Needs
-`garage` (scripts/test builds it) and PostgreSQL. Rounds are interleaved and medians compared.
+`garage` (scripts/test builds it) and PostgreSQL. Both are measured in each round, and medians compared;
+which comes first changes.
 
 - 256 KiB: a signed PUT through Gatepass beside a presigned PUT
 - one file in chunks of 16 MiB, 4 at a time: through Gatepass beside a presigned multipart upload
@@ -16,6 +17,7 @@ import os
 import statistics
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from load import ROOT, Load, build, machine, say
@@ -67,60 +69,91 @@ def start_engines():
     return process, about
 
 
-def interleaved(name, rounds, load, both, work, **options):
-    """Reports of each, taken in turns, each upload under a name of its own. Who begins changes from
-    round to round: what Garage has to do after an upload falls into the next one's time."""
-    reports = {peer.name: [] for peer, _ in both}
-    own = "prefix" if work == "put" else "name"
+@contextmanager
+def both_ways(gatepass):
+    """Fresh engines, and both ways to them: presigned, and through a node."""
+    engines, about = start_engines()
+    try:
+        bare, ours = Presigned(about), Gatepass(gatepass, about)
+        with tempfile.TemporaryDirectory() as directory:
+            server = ours.start(Path(directory))
+            try:
+                yield [(bare, bare), (ours, server)]
+            finally:
+                server.stop()
+    finally:
+        engines.stdin.close()
+        engines.wait()
+
+
+def in_turn(number, both):
+    """Who begins changes from round to round: what Garage has to do after an upload, and the state
+    that it leaves the system's memory in, fall into the next one's time."""
+    return both[:: 1 if number % 2 == 0 else -1]
+
+
+def small(rounds, seconds, load, gatepass):
+    """Uploads of 256 KiB: rounds with the same engines."""
+    results = {}
+    with both_ways(gatepass) as both:
+        for clients in (16, 1):
+            name = f"PUT 256 KiB, {clients} client{'s' * (clients > 1)}"
+            reports = {peer.name: [] for peer, _ in both}
+            for number in range(rounds):
+                say(f"{name}: round {number + 1} of {rounds}")
+                for peer, server in in_turn(number, both):
+                    what = {"size": 256 << 10, "clients": clients, "seconds": seconds}
+                    own = f"{peer.name}/{clients}-{number}"
+                    reports[peer.name].append(load.run(peer, server, "put", **what, prefix=own))
+            rates = {name: [r["requests"] / r["seconds"] for r in all] for name, all in reports.items()}
+            results[name] = summary(rates, "/s") | {"p50_ms": medians(reports, lambda r: r["p50_ms"])}
+    return results
+
+
+def large(rounds, mib, load, gatepass):
+    """One file in chunks. A round takes six times its bytes on each side, so each has engines of
+    its own, which have taken something from both before."""
+    name, speeds = f"{mib} MiB in chunks, 4 at a time", {Presigned.name: [], Gatepass.name: []}
     for number in range(rounds):
         say(f"{name}: round {number + 1} of {rounds}")
-        for peer, server in both[:: 1 if number % 2 == 0 else -1]:
-            path = f"{peer.name}/{options.get('size')}-{options['clients']}-{number}"
-            reports[peer.name].append(load.run(peer, server, work, **options, **{own: path}))
-    return reports
+        with both_ways(gatepass) as both:
+            for size, work in ((64, "warm"), (mib, "measured")):
+                for peer, server in in_turn(number, both):
+                    # Whole chunks only, as the presigned upload has whole parts only.
+                    what = {"size": size << 20, "chunk": CHUNK, "clients": 4, "last": 0}
+                    report = load.run(peer, server, "chunks", **what, name=f"{peer.name}/{work}")
+                    if work == "measured":
+                        speeds[peer.name].append(report["bytes"] / report["seconds"] / 1e6)
+    return {name: summary(speeds, "MB/s")}
+
+
+def summary(figures, unit):
+    """Medians, and the share in each round."""
+    shares = [ours / bare for bare, ours in zip(figures[Presigned.name], figures[Gatepass.name])]
+    return {name: statistics.median(all) for name, all in figures.items()} | {"unit": unit, "shares": shares}
 
 
 def medians(reports, figure):
     return {name: statistics.median(map(figure, all)) for name, all in reports.items()}
 
 
-def measure(options, gatepass, load, directory):
+def measure(options, gatepass, load):
     rounds, seconds = (1, 1) if options.quick else (options.rounds, 8)
     mib, large_rounds = (64, 1) if options.quick else (options.mib, options.large_rounds)
-    engines, about = start_engines()
-    results = {"machine": machine(directory)}
-    try:
-        bare, ours = Presigned(about), Gatepass(gatepass, about)
-        server = ours.start(directory)
-        both = [(bare, bare), (ours, server)]
-        try:
-            for clients in (16, 1):
-                name = f"PUT 256 KiB, {clients} client{'s' * (clients > 1)}"
-                what = {"size": 256 << 10, "clients": clients, "seconds": seconds}
-                reports = interleaved(name, rounds, load, both, "put", **what)
-                rates = medians(reports, lambda report: report["requests"] / report["seconds"])
-                results[name] = rates | {"unit": "/s", "p50_ms": medians(reports, lambda r: r["p50_ms"])}
-            name = f"{mib} MiB in chunks, 4 at a time"
-            # Whole chunks only, as the presigned upload has whole parts only.
-            what = {"size": mib << 20, "chunk": CHUNK, "clients": 4, "last": 0}
-            reports = interleaved(name, large_rounds, load, both, "chunks", **what)
-            speeds = medians(reports, lambda report: report["bytes"] / report["seconds"] / 1e6)
-            results[name] = speeds | {"unit": "MB/s"}
-        finally:
-            server.stop()
-    finally:
-        engines.stdin.close()
-        engines.wait()
-    return results
+    with tempfile.TemporaryDirectory() as directory:
+        results = {"machine": machine(directory)}
+    results |= small(rounds, seconds, load, gatepass)
+    return results | large(large_rounds, mib, load, gatepass)
 
 
 def show(results):
     about = results.pop("machine")
     print(f"{about['cores']} cores, Linux {about['kernel']}, {about['filesystem']}\n")
-    print(f"{'':34} {'presigned':>12} {'Gatepass':>12} {'share':>6}")
+    print(f"{'':34} {'presigned':>12} {'Gatepass':>12} {'share':>6}   of each round")
     for name, row in results.items():
         bare, ours, unit = row["presigned"], row["gatepass"], row["unit"]
-        print(f"{name:34} {bare:>7.1f} {unit:4} {ours:>7.1f} {unit:4} {ours / bare:>6.2f}", end="")
+        print(f"{name:34} {bare:>7.1f} {unit:4} {ours:>7.1f} {unit:4} {ours / bare:>6.2f}   ", end="")
+        print(" ".join(f"{share:.2f}" for share in row["shares"]), end="")
         if "p50_ms" in row:
             print(f"   median {row['p50_ms']['presigned']:.1f} and {row['p50_ms']['gatepass']:.1f} ms", end="")
         print()
@@ -135,8 +168,7 @@ def main():
     parser.add_argument("--mib", type=int, default=2048, help="size of the large one")
     options = parser.parse_args()
     gatepass, load = build()
-    with tempfile.TemporaryDirectory() as directory:
-        results = measure(options, gatepass, Load(load), Path(directory))
+    results = measure(options, gatepass, Load(load))
     if options.json:
         print(json.dumps(results, indent=2))
     else:
