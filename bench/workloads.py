@@ -130,7 +130,10 @@ def chunks(size, clients):
 def get(size, part, files):
     def run(load, peer, server, scale):
         load.run(peer, server, "put", size=size, requests=files, seconds=600, prefix="read")
-        options = {"size": size, "range": part, "files": files, "prefix": "read", "clients": 16}
+        options = {"size": size, "files": files, "prefix": "read", "clients": 16}
+        # Not everybody leaves in the cache what was uploaded.
+        load.run(peer, server, "get", seconds=600, requests=8 * files, **options)
+        options["range"] = part
         threads = 2 if size == MIB else 1
         return rates(load.metered(peer, server, "get", seconds=scale.seconds, threads=threads, **options))
 

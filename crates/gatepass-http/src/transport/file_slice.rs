@@ -26,6 +26,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 const WINDOW_BYTES: usize = 1 << 20;
 /// Bytes that are read at once to get them into the cache.
 const READ_BYTES: usize = 64 << 10;
+/// At the start of a window, each read is of a page.
+const PAGE_BYTES: usize = 4 << 10;
+/// Most bytes that somebody reads who wants no more than these: nothing is read ahead for him.
+const SINGLE_READ_BYTES: u64 = 256 << 10;
 
 /// Never touched, so that it takes addresses and no memory.
 static STAND_INS: LazyLock<&[u8]> = LazyLock::new(|| vec![0; WINDOW_BYTES].leak());
@@ -130,12 +134,23 @@ fn is_cached(file: &OwnedFd, at: u64) -> bool {
 }
 
 /// Reads bytes for the system to keep them, up to the end of the file.
-fn read(file: &OwnedFd, mut next: u64, end: u64) -> io::Result<()> {
-    // Only a hint, to have it all on its way at once.
-    let _ = fadvise(file, next, std::num::NonZeroU64::new(end - next), Advice::WillNeed);
+///
+/// Linux keeps what a reader runs into in pages of 4 KiB, and what it has read ahead for him in ever
+/// larger ones, which take a fifth less time to send. It begins to read ahead with the second page:
+/// so the first reads are small. What it is told that it will need (`WILLNEED`) is in small pages.
+fn read(file: &OwnedFd, start: u64, end: u64) -> io::Result<()> {
+    let is_long = end - start > SINGLE_READ_BYTES;
+    if is_long {
+        // Only a hint, to have more read ahead.
+        let _ = fadvise(file, 0, None, Advice::Sequential);
+    }
     let mut piece = vec![0; READ_BYTES];
+    let mut next = start;
     while next < end {
-        match pread(file, &mut piece, next) {
+        let is_begun = next - start >= READ_BYTES as u64;
+        let length = if is_long && !is_begun { PAGE_BYTES } else { READ_BYTES };
+        let length = usize::try_from(end - next).unwrap_or(length).min(length);
+        match pread(file, &mut piece[..length], next) {
             Ok(0) => return Ok(()),
             Ok(count) => next += count as u64,
             Err(Errno::INTR) => {}
