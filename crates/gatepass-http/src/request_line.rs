@@ -1,7 +1,7 @@
 //! What is told of a request when it is over: to the log and to the metrics.
 
-use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
+use std::cell::RefCell;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use http::{Method, Request};
@@ -62,12 +62,16 @@ impl RequestLine {
     }
 }
 
-type Requests = HashMap<(Listener, &'static str, u16), Counter>;
+/// What requests are counted by.
+type Labels = (Listener, &'static str, u16);
 
-/// Asking the recorder for a counter takes longer than parsing the request.
+/// Asking the recorder for a counter takes longer than parsing the request. Each thread keeps those
+/// that it has asked for: they are few, and no thread waits for another.
 fn count(listener: Listener, method: &'static str, status: u16) {
-    static REQUESTS: LazyLock<Mutex<Requests>> = LazyLock::new(Mutex::default);
-    let mut requests = REQUESTS.lock().unwrap_or_else(PoisonError::into_inner);
+    thread_local! {
+        static REQUESTS: RefCell<Vec<(Labels, Counter)>> = const { RefCell::new(Vec::new()) };
+    }
+    let labels = (listener, method, status);
     let new = || {
         metrics::counter!(
             "gatepass_requests_total",
@@ -76,7 +80,14 @@ fn count(listener: Listener, method: &'static str, status: u16) {
             "status" => status.to_string(),
         )
     };
-    requests.entry((listener, method, status)).or_insert_with(new).increment(1);
+    REQUESTS.with_borrow_mut(|requests| {
+        if let Some((_, counter)) = requests.iter().find(|(of, _)| *of == labels) {
+            return counter.increment(1);
+        }
+        let counter = new();
+        counter.increment(1);
+        requests.push((labels, counter));
+    });
 }
 
 fn time(listener: Listener, seconds: f64) {

@@ -159,23 +159,25 @@ fn check_decoded(text: &str) -> Result<(), PathError> {
     if text.len() > PATH_BYTES_MAX {
         return Err(PathError::TooLong);
     }
-    if text.chars().any(|c| matches!(c, '?' | '#' | '\\') || c.is_control()) {
+    let is_forbidden = |byte| matches!(byte, b'?' | b'#' | b'\\') || byte.is_ascii_control();
+    if text.bytes().any(is_forbidden) || !text.is_ascii() && text.chars().any(char::is_control) {
         return Err(PathError::ForbiddenCharacter);
     }
     if percent::holds_escape(text) {
         return Err(PathError::EscapedTwice);
     }
-    text.split('/').try_for_each(check_segment)?;
-    if text.split('/').next() == Some(".well-known") {
+    text.as_bytes().split(|byte| *byte == b'/').try_for_each(check_segment)?;
+    let behind_reserved = text.strip_prefix(".well-known");
+    if behind_reserved.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         return Err(PathError::Reserved);
     }
     Ok(())
 }
 
-fn check_segment(segment: &str) -> Result<(), PathError> {
+fn check_segment(segment: &[u8]) -> Result<(), PathError> {
     match segment {
-        "" => Err(PathError::EmptySegment),
-        "." | ".." => Err(PathError::DotSegment),
+        b"" => Err(PathError::EmptySegment),
+        b"." | b".." => Err(PathError::DotSegment),
         long if long.len() > SEGMENT_BYTES_MAX => Err(PathError::SegmentTooLong),
         _ => Ok(()),
     }

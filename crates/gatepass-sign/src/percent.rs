@@ -43,7 +43,7 @@ pub(crate) fn encode(text: &str, also: &[u8]) -> String {
 /// Whether the text holds something that a further decoding would change.
 pub(crate) fn holds_escape(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.windows(3).any(|w| {
+    bytes.contains(&b'%') && bytes.windows(3).any(|w| {
         matches!(w, [b'%', high, low] if hex_value(*high).is_some() && hex_value(*low).is_some())
     })
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -150,7 +151,7 @@ impl Policy {
         Ok(policy)
     }
 
-    fn read(&mut self, name: &str, value: String) -> Result<(), PolicyError> {
+    fn read(&mut self, name: &str, value: Cow<'_, str>) -> Result<(), PolicyError> {
         match name {
             "method" => {
                 let action =
@@ -177,7 +178,7 @@ impl Policy {
         Ok(())
     }
 
-    fn read_metadata(&mut self, name: &str, value: String) -> Result<(), PolicyError> {
+    fn read_metadata(&mut self, name: &str, value: Cow<'_, str>) -> Result<(), PolicyError> {
         // `expiry` was read by the grammar; the grammar lets no other name through.
         if let Some(key) = name.strip_prefix("meta.") {
             self.metadata.insert(key.to_owned(), parse_text(name, value)?);
@@ -217,11 +218,16 @@ fn bad(parameter: &str, reason: &'static str) -> PolicyError {
 }
 
 /// A raw `+` is refused: some encoders mean a blank by it, others a plus.
-fn decode_value(name: &str, raw: &str) -> Result<String, PolicyError> {
-    if raw.contains('+') {
+fn decode_value<'a>(name: &str, raw: &'a str) -> Result<Cow<'a, str>, PolicyError> {
+    if raw.as_bytes().contains(&b'+') {
         return Err(bad(name, "write a blank as %20 and a plus as %2B"));
     }
-    percent::decode(raw).map_err(|_| bad(name, "has a bad percent escape or is not UTF-8"))
+    if !raw.as_bytes().contains(&b'%') {
+        return Ok(Cow::Borrowed(raw));
+    }
+    percent::decode(raw)
+        .map(Cow::Owned)
+        .map_err(|_| bad(name, "has a bad percent escape or is not UTF-8"))
 }
 
 fn parse_size(name: &str, value: &str) -> Result<u64, PolicyError> {
@@ -253,14 +259,14 @@ fn is_type_pattern(pattern: &str) -> bool {
     pattern.split_once('/').is_some_and(|(main, sub)| token(main) && (token(sub) || sub == "*"))
 }
 
-fn parse_text(name: &str, value: String) -> Result<String, PolicyError> {
+fn parse_text(name: &str, value: Cow<'_, str>) -> Result<String, PolicyError> {
     if value.len() > VALUE_BYTES_MAX {
         return Err(bad(name, "longer than 1024 bytes"));
     }
     if value.chars().any(char::is_control) {
         return Err(bad(name, "has a control character"));
     }
-    Ok(value)
+    Ok(value.into_owned())
 }
 
 /// Reads a SHA-256 of 64 hexadecimal digits, in either case.

@@ -1,4 +1,8 @@
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
+
+const ACCEPT_VERSION: HeaderName = HeaderName::from_static("accept-version");
+/// Its other spelling.
+const ACCEPT_VERSION_ALSO: HeaderName = HeaderName::from_static("accept_version");
 
 /// The form of answers, chosen by the `Accept-Version` header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub(crate) struct UnknownVersion;
 impl Version {
     /// Reads `Accept-Version`, or its other spelling `ACCEPT_VERSION`.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, UnknownVersion> {
-        let value = headers.get("accept-version").or_else(|| headers.get("accept_version"));
+        let value = headers.get(ACCEPT_VERSION).or_else(|| headers.get(ACCEPT_VERSION_ALSO));
         match value.map(http::HeaderValue::as_bytes) {
             None | Some(b"2025-07-01") => Ok(Self::V2025_07_01),
             Some(b"2025-01-01") => Ok(Self::V2025_01_01),
