@@ -36,9 +36,13 @@ impl Probe for MediaProbe {
         content_type(head, declared).to_owned()
     }
 
+    fn has_facts(&self, content_type: &str) -> bool {
+        format::is_known(content_type)
+    }
+
     async fn facts(&self, content_type: &str, content: &dyn Content) -> MediaFacts {
         let mut facts = MediaFacts::default();
-        if !format::is_known(content_type) || content.size() == 0 {
+        if !self.has_facts(content_type) || content.size() == 0 {
             return facts;
         }
         let asked = self.pool.ask(content_type, content, &mut facts);

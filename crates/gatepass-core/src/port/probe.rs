@@ -15,6 +15,9 @@ pub trait Probe: Send + Sync + 'static {
     /// and the type that the client declared.
     fn content_type(&self, head: &[u8], declared: Option<&str>) -> String;
 
+    /// Whether anything can be told of files of this type.
+    fn has_facts(&self, content_type: &str) -> bool;
+
     /// Everything that can be told of a file of this type. It reads what it needs, which is
     /// nothing for types without facts. What cannot be read or understood is left out.
     async fn facts(&self, content_type: &str, content: &dyn Content) -> MediaFacts;

@@ -23,10 +23,18 @@ impl Sniffer<'_> {
         if self.found.is_some() {
             return Ok(());
         }
-        self.head.push(piece, self.engine.limits.sniff_bytes);
+        let wanted = self.engine.limits.sniff_bytes;
+        self.head.share(piece, wanted);
+        if self.head.len() < wanted {
+            return Ok(());
+        }
         // Where types are restricted, the first bytes decide, not the whole upload.
-        if self.admission.restricts_type() && self.head.len() >= self.engine.limits.sniff_bytes {
-            self.decide()?;
+        if self.admission.restricts_type() || self.head.is_gathered() {
+            let found = self.decide()?;
+            // Whoever sends them in pieces is slow, and one of thousands.
+            if self.head.is_gathered() && !self.engine.ports.probe.has_facts(&found) {
+                self.head = Head::Empty;
+            }
         }
         Ok(())
     }
@@ -49,10 +57,34 @@ pub(super) enum Head {
     #[default]
     Empty,
     One(Bytes),
+    /// Pieces that are on their way to the store, too.
+    Shared(Vec<Bytes>),
     Joined(BytesMut),
 }
 
+/// Pieces below this are copied: to keep many of them takes more than their bytes.
+const SHARED_BYTES_MIN: usize = 512;
+
 impl Head {
+    /// Takes in a piece of which somebody else has a copy for a while.
+    fn share(&mut self, piece: &Bytes, wanted: usize) {
+        let is_short = self.len() < wanted;
+        match self {
+            Self::One(first) if is_short && first.len().min(piece.len()) >= SHARED_BYTES_MIN => {
+                *self = Self::Shared(vec![first.clone(), piece.clone()]);
+            }
+            Self::Shared(pieces) if is_short && piece.len() >= SHARED_BYTES_MIN => {
+                pieces.push(piece.clone());
+            }
+            _ => self.push(piece, wanted),
+        }
+    }
+
+    /// Whether it came in several pieces.
+    fn is_gathered(&self) -> bool {
+        matches!(self, Self::Shared(_) | Self::Joined(_))
+    }
+
     pub(super) fn push(&mut self, piece: &Bytes, wanted: usize) {
         if self.len() >= wanted || piece.is_empty() {
             return;
@@ -62,6 +94,13 @@ impl Head {
             Self::One(first) => {
                 let mut joined = BytesMut::with_capacity(wanted);
                 joined.extend_from_slice(&first);
+                Self::joined(joined, piece, wanted)
+            }
+            Self::Shared(pieces) => {
+                let mut joined = BytesMut::with_capacity(wanted);
+                for piece in &pieces {
+                    joined.extend_from_slice(piece);
+                }
                 Self::joined(joined, piece, wanted)
             }
             Self::Joined(joined) => Self::joined(joined, piece, wanted),
@@ -78,6 +117,7 @@ impl Head {
         match self {
             Self::Empty => 0,
             Self::One(bytes) => bytes.len(),
+            Self::Shared(pieces) => pieces.iter().map(Bytes::len).sum(),
             Self::Joined(bytes) => bytes.len(),
         }
     }
@@ -86,6 +126,7 @@ impl Head {
         match self {
             Self::Empty => Bytes::new(),
             Self::One(bytes) => bytes.clone(),
+            Self::Shared(pieces) => pieces.concat().into(),
             Self::Joined(bytes) => bytes.clone().freeze(),
         }
     }

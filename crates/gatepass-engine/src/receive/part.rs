@@ -149,7 +149,9 @@ async fn receive(
     body: impl Body,
 ) -> Result<Vec<Part>, ReceiveError> {
     let mut incoming = Incoming::new(body, attempt.map(|attempt| &**attempt), &chunk.digests);
-    let mut sniffer = (chunk.range.start() == 0).then(|| Sniffer {
+    // What type it is is found when the upload is finished; here only whether it is refused.
+    let is_looked_at = chunk.range.start() == 0 && admission.restricts_type();
+    let mut sniffer = is_looked_at.then(|| Sniffer {
         engine,
         declared_type: upload.declared_type.as_deref(),
         admission,

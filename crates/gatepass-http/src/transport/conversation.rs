@@ -1,7 +1,8 @@
 //! One connection, from silence to silence.
 //!
 //! Most connections say nothing at most times. Such a one is a socket and a clock: what HTTP needs,
-//! with its buffers, is made when bytes are there, and given back soon after the answer is out.
+//! with its buffers, is made when bytes are there, and given back soon after the answer is out, or
+//! while a body is slow to come.
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -20,16 +21,18 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::direct::{Answered, Direct, Slow, Work};
 use super::exchange::{Connection, Exchange};
 use super::io::{TimedIo, deadline};
 use super::lingering::Lingering;
 use super::listen::{Service, stopped};
+use super::relay::{Pending, Relay};
 use super::{Limits, RequestBody};
 use crate::answer::{Answer, bare};
 
 /// Bytes that are read at once. Large reads keep the cost of a big upload low; a connection that
 /// trickles never grows that far.
-const READ_BUFFER_BYTES: usize = 256 * 1024;
+pub(super) const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Most headers that hyper takes by itself; to be told the same number costs it time.
 const HEADERS_OF_HYPER: usize = 100;
@@ -41,12 +44,16 @@ struct Line {
     unread: Bytes,
     /// When it is given up if it says nothing.
     silent_until: Instant,
+    /// The answer that the next request, which is none of the client's, is to get.
+    answer: Option<Box<Answer>>,
 }
 
 /// How a spell of talking ends.
 enum Ending {
     /// Nothing is being asked or answered, nor has been a moment ago.
     Silent,
+    /// A body makes HTTP wait.
+    Slow,
     /// The connection is done with.
     Closed(hyper::Result<()>),
     /// The service has to stop.
@@ -66,7 +73,7 @@ pub(super) async fn converse<S: Service>(
     }
     let mut stopping = pin!(stopped(&mut stop));
     let silent_until = deadline(limits.first_byte);
-    let mut line = Line { stream, unread: Bytes::new(), silent_until };
+    let mut line = Line { stream, unread: Bytes::new(), silent_until, answer: None };
     loop {
         if line.unread.is_empty() {
             let spoke = tokio::select! {
@@ -79,30 +86,52 @@ pub(super) async fn converse<S: Service>(
         }
         // In a box of its own, so that nothing of it is left when it is over.
         let talk = Box::pin(talk(line, &limits, &service, stopping.as_mut()));
-        let Some(silent) = talk.await else { return };
-        line = silent;
+        line = match talk.await {
+            Some(Next::Silence(silent)) => silent,
+            Some(Next::Body(slow)) => match slow.answered().await {
+                Some(answered) => Line::of(answered, &limits),
+                None => return,
+            },
+            None => return,
+        };
     }
 }
 
-/// Speaks HTTP until nothing has been asked or answered for a while; `None` if the connection has ended.
+/// What comes after a spell of talking.
+enum Next {
+    Silence(Line),
+    Body(Slow),
+}
+
+impl Line {
+    fn of(answered: Answered, limits: &Limits) -> Self {
+        let Answered { answer, stream, unread } = answered;
+        Self { stream, unread, silent_until: deadline(limits.idle), answer: Some(Box::new(answer)) }
+    }
+}
+
+/// Speaks HTTP until nothing has been asked or answered for a while, or a body is slow; `None` if
+/// the connection has ended.
 async fn talk<S: Service>(
     line: Line,
     limits: &Arc<Limits>,
     service: &Arc<S>,
     mut stopping: Pin<&mut impl Future<Output = ()>>,
-) -> Option<Line> {
-    let Line { stream, unread, silent_until } = line;
+) -> Option<Next> {
+    let Line { stream, unread, silent_until, answer: ready } = line;
     let state = Arc::new(Connection::default());
     let io = TimedIo::new(stream, unread, Arc::clone(&state), limits);
     let exchanges = Arc::clone(&state);
     let (service, for_requests) = (Arc::clone(service), Arc::clone(limits));
+    let pending = Pending::new(ready);
+    let for_relays = pending.clone();
     let handler = service_fn(move |request: Request<Incoming>| {
         let exchange = Exchange::begin(&exchanges);
-        let service = Arc::clone(&service);
-        let limits = Arc::clone(&for_requests);
-        async move {
-            Ok::<_, std::convert::Infallible>(answer(&*service, request, exchange, &limits).await)
-        }
+        let work = match for_relays.take_answer() {
+            Some(ready) => handed_on(*ready, request, exchange, &for_requests),
+            None => answer(Arc::clone(&service), request, exchange, &for_requests),
+        };
+        Relay::new(work, &exchanges, &for_relays)
     });
     let mut http = builder(limits).serve_connection(TokioIo::new(io), handler);
     let mut lingering = Lingering::default();
@@ -115,18 +144,29 @@ async fn talk<S: Service>(
         {
             return Poll::Ready(Ending::Silent);
         }
+        if state.is_to_leave() {
+            return Poll::Ready(Ending::Slow);
+        }
         stopping.as_mut().poll(context).map(|()| Ending::Stopping)
     });
     let ended = match ending.await {
         Ending::Silent => {
             let parts = http.into_parts();
-            let stream = parts.io.into_inner().into_stream();
+            let (stream, _) = parts.io.into_inner().into_parts();
             // An empty one would keep its buffer.
             let unread = if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf };
             // A new socket counts as readable until it has been tried.
             let silent_until =
                 if state.requests() > 0 { deadline(limits.idle) } else { silent_until };
-            return Some(Line { stream, unread, silent_until });
+            return Some(Next::Silence(Line { stream, unread, silent_until, answer: None }));
+        }
+        Ending::Slow => {
+            let parts = http.into_parts();
+            let (stream, behind) = parts.io.into_inner().into_parts();
+            let unread = [parts.read_buf, behind].concat().into();
+            state.set_direct(Direct::new(stream, unread));
+            let work = pending.take_work()?;
+            return Some(Next::Body(Slow { work, connection: state }));
         }
         Ending::Closed(ended) => ended,
         Ending::Stopping => {
@@ -155,26 +195,40 @@ fn builder(limits: &Limits) -> http1::Builder {
 
 /// Runs the service. A panic costs its request only; an answer that came before the whole body
 /// was read ends the connection, for the rest is not worth reading.
-async fn answer<S: Service>(
-    service: &S,
+fn answer<S: Service>(
+    service: Arc<S>,
     request: Request<Incoming>,
     exchange: Arc<Exchange>,
     limits: &Limits,
-) -> Answer {
+) -> Work {
     if head_bytes(&request) > limits.head_bytes {
-        return bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        return Box::pin(std::future::ready(bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)));
     }
-    let request = request.map(|body| RequestBody::new(body, Arc::clone(&exchange), limits));
-    let outcome = AssertUnwindSafe(service.respond(request)).catch_unwind().await;
-    let mut answer = outcome.unwrap_or_else(|_| {
-        metrics::counter!("gatepass_panics_total").increment(1);
-        service.respond_to_panic()
-    });
-    if !exchange.body_ended() {
-        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    answer.body_mut().hold(exchange);
-    answer
+    let request = RequestBody::of(request, Arc::clone(&exchange), limits);
+    Box::pin(async move {
+        let outcome = AssertUnwindSafe(service.respond(request)).catch_unwind().await;
+        let mut answer = outcome.unwrap_or_else(|_| {
+            metrics::counter!("gatepass_panics_total").increment(1);
+            service.respond_to_panic()
+        });
+        if !exchange.body_ended() {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer.body_mut().hold(exchange);
+        answer
+    })
+}
+
+/// Sends an answer that is there. What is left of the body is read on for a while, as ever.
+fn handed_on(
+    mut ready: Answer,
+    request: Request<Incoming>,
+    exchange: Arc<Exchange>,
+    limits: &Limits,
+) -> Work {
+    drop(RequestBody::of(request, Arc::clone(&exchange), limits));
+    ready.body_mut().hold(exchange);
+    Box::pin(std::future::ready(ready))
 }
 
 fn head_bytes(request: &Request<Incoming>) -> usize {

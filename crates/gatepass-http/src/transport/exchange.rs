@@ -1,10 +1,12 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Waker;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
+use super::direct::Direct;
 use super::file_slice::FileSlice;
 
 /// What the stream of a connection and its requests tell one another.
@@ -21,11 +23,34 @@ pub(super) struct Connection {
     is_sending: AtomicBool,
     /// The file whose stand-ins come next.
     file: Mutex<Option<FileSlice>>,
+    /// The request's body makes HTTP wait: it is to go on without.
+    is_leaving: AtomicBool,
+    /// Where the rest of the body comes from, once it has left.
+    direct: Mutex<Option<Direct>>,
     /// Who talks to the client.
     talk: AtomicWaker,
 }
 
 impl Connection {
+    /// Whether the request that is being answered should go on without HTTP, and can.
+    pub(super) fn is_to_leave(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed) && !self.is_sending.load(Ordering::Relaxed)
+    }
+
+    /// From now on the body is read from here.
+    pub(super) fn set_direct(&self, direct: Direct) {
+        *self.direct() = Some(direct);
+    }
+
+    /// What is left of a request that went on without HTTP.
+    pub(super) fn take_direct(&self) -> Option<Direct> {
+        self.direct().take()
+    }
+
+    fn direct(&self) -> MutexGuard<'_, Option<Direct>> {
+        self.direct.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a request is being answered. While one is, its body has its own clock.
     pub(super) fn in_request(&self) -> bool {
         self.in_request.load(Ordering::Acquire)
@@ -97,6 +122,25 @@ impl Exchange {
         }
         *slot = Some(file);
         Ok(())
+    }
+
+    /// Asks for the request to go on without HTTP, or no more.
+    pub(super) fn set_leaving(&self, leaving: bool) {
+        self.connection.is_leaving.store(leaving, Ordering::Relaxed);
+    }
+
+    /// Says how many bytes of the body are left, if it is read without HTTP; whether it is.
+    pub(super) fn has_left(&self, bytes_left: u64) -> bool {
+        let mut direct = self.connection.direct();
+        direct.as_mut().map(|direct| direct.set_left(bytes_left)).is_some()
+    }
+
+    /// The next bytes of a body that is read without HTTP.
+    pub(super) fn poll_direct(&self, context: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        match self.connection.direct().as_mut() {
+            Some(direct) => direct.poll_piece(context),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
     }
 
     /// Notes that the request's body was read to its end.

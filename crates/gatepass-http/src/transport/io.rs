@@ -62,8 +62,9 @@ impl TimedIo {
         }
     }
 
-    pub(super) fn into_stream(self) -> TcpStream {
-        self.stream
+    /// The stream, and what was read of it that nobody has taken.
+    pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
+        (self.stream, self.unread)
     }
 
     fn set_head_bytes(&mut self, count: usize) {

@@ -18,6 +18,7 @@
 
 mod body;
 mod conversation;
+mod direct;
 mod exchange;
 mod file_slice;
 mod io;
@@ -25,6 +26,7 @@ mod limits;
 mod lingering;
 mod listen;
 mod quota;
+mod relay;
 
 pub use body::{BodyError, RequestBody};
 pub(crate) use exchange::Exchange;

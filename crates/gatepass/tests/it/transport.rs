@@ -9,5 +9,6 @@ mod many;
 mod memory;
 mod order;
 mod silence;
+mod slow;
 mod stopping;
 mod truncated;
