@@ -119,3 +119,35 @@ impl Direct {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{poll_fn, ready};
+
+    use http::StatusCode;
+    use tokio::net::TcpListener;
+
+    use super::super::exchange::Exchange;
+    use super::*;
+    use crate::answer::bare;
+
+    /// HTTP may have read more than the body when it goes.
+    #[tokio::test]
+    async fn what_was_read_behind_the_body_is_handed_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let connection = Arc::new(Connection::default());
+        connection.set_direct(Direct::new(stream, Bytes::from_static(b"worldGET /")));
+        let exchange = Exchange::begin(&connection);
+        assert!(exchange.has_left(5));
+        let mut pieces = Vec::new();
+        while let Some(piece) = poll_fn(|context| exchange.poll_direct(context)).await.unwrap() {
+            pieces.push(piece);
+        }
+        assert_eq!(pieces, ["world"]);
+        let work = Box::pin(ready(bare(StatusCode::NO_CONTENT)));
+        let answered = Slow { work, connection }.answered().await.unwrap();
+        assert_eq!(answered.unread, "PUT / HTTP/1.1\r\nContent-Length: 0\r\n\r\nGET /");
+        assert_eq!(answered.answer.status(), StatusCode::NO_CONTENT);
+    }
+}
