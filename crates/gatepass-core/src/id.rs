@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
+
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// The prefix, and a character of 5 bits from the low bits of each random byte.
@@ -69,6 +71,19 @@ prefixed_id!(
     RequestId, "req_", 20
 );
 
+impl FileId {
+    /// Makes an id for a file that begins now. Those of one second begin alike, so that a catalog
+    /// adds them next to one another to its index: an index of names without any order costs more
+    /// than all else of a row.
+    ///
+    /// The first 3 characters tell the second, over again every 9.1 hours; 65 random bits follow.
+    pub fn at(now: Timestamp, mut random: [u8; 16]) -> Self {
+        let [low, middle, ..] = now.unix_seconds().to_le_bytes();
+        (random[0], random[1], random[2]) = (middle >> 2, middle << 3 | low >> 5, low);
+        Self::from_random(random)
+    }
+}
+
 /// The name of a blob: 26 characters that say nothing about the path it is stored for. A name is
 /// used once: what is written under it never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,5 +114,28 @@ impl BlobId {
 impl fmt::Display for BlobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64, random: u8) -> String {
+        let id = FileId::at(Timestamp::from_unix_seconds(second), [random; 16]);
+        assert_eq!(FileId::parse(id.as_str()), Some(id.clone()));
+        id.as_str().to_owned()
+    }
+
+    #[test]
+    fn ids_of_files_sort_by_the_second_and_are_random_after_that() {
+        let period = 1 << 15;
+        for second in [0, 31, 32, 1_023, 1_024, period - 2, 1_764_000_000] {
+            assert!(at(second, 31) < at(second + 1, 0), "{second}");
+            assert_eq!(at(second, 7), at(second + period, 7));
+            assert_eq!(at(second, 1)[..8], at(second, 2)[..8]);
+        }
+        assert_eq!(at(0, 31), "file_000zzzzzzzzzzzzz");
+        assert_eq!(at(period - 1, 0), "file_zzz0000000000000");
     }
 }

@@ -1,6 +1,6 @@
 //! The one place where randomness comes from.
 
-use gatepass_core::{BlobId, FileId, MediaId, UploadId};
+use gatepass_core::{BlobId, FileId, MediaId, Timestamp, UploadId};
 
 /// Bytes from the operating system's generator.
 ///
@@ -20,8 +20,8 @@ pub(crate) fn blob_id() -> BlobId {
     BlobId::from_random(bytes())
 }
 
-pub(crate) fn file_id() -> FileId {
-    FileId::from_random(bytes())
+pub(crate) fn file_id(now: Timestamp) -> FileId {
+    FileId::at(now, bytes())
 }
 
 pub(crate) fn media_id() -> MediaId {

@@ -82,8 +82,9 @@ async fn finish(
     admission.check_type(&content_type)?;
     let digests = digests(engine, upload, size, &admission).await?;
     let media = inspect(engine, &upload.blob, size, content_type, &head).await;
+    let now = engine.now();
     let new = NewFile {
-        id: random::file_id(),
+        id: random::file_id(now),
         media_id: random::media_id(),
         project: upload.project.clone(),
         path: upload.path.clone(),
@@ -95,7 +96,7 @@ async fn finish(
         reference: upload.policy.as_ref().and_then(|policy| policy.reference.clone()),
         label: wishes.label,
         metadata: upload.policy.as_ref().map(|p| p.metadata.clone()).unwrap_or_default(),
-        now: engine.now(),
+        now,
         overwrite: upload.policy.as_ref().is_none_or(|policy: &Policy| policy.overwrite),
         conditions: wishes.conditions,
     };

@@ -150,9 +150,9 @@ fn new_file(
     media: MediaInfo,
     conditions: Conditions,
 ) -> NewFile {
-    let policy = grant.policy();
+    let (policy, now) = (grant.policy(), engine.now());
     NewFile {
-        id: random::file_id(),
+        id: random::file_id(now),
         media_id: random::media_id(),
         project: grant.project().clone(),
         path: grant.path().clone(),
@@ -164,7 +164,7 @@ fn new_file(
         reference: policy.and_then(|policy| policy.reference.clone()),
         label: None,
         metadata: policy.map(|policy| policy.metadata.clone()).unwrap_or_default(),
-        now: engine.now(),
+        now,
         overwrite: may_overwrite(grant),
         conditions,
     }
