@@ -319,7 +319,7 @@ fn send_chunk(client: &mut Client, slot: &mut Slot, at: &At, chunk: usize) -> Re
 }
 
 /// strace, attached while the scenario runs.
-struct Tracer {
+pub(crate) struct Tracer {
     child: Child,
     log: tempfile::NamedTempFile,
     errors: tempfile::NamedTempFile,
@@ -328,7 +328,7 @@ struct Tracer {
 impl Tracer {
     /// strace lists the threads once, so that it misses one which a thread begins that it has not
     /// reached yet. Then it is told to go, and begun again.
-    fn attach(server: &Server, injection: &str) -> Self {
+    pub(crate) fn attach(server: &Server, injection: &str) -> Self {
         let mut said = String::new();
         for _ in 0..ATTACH_TIMES {
             let mut tracer = Self::begin(server, injection);
@@ -369,7 +369,7 @@ impl Tracer {
     }
 
     /// Whether anything was injected.
-    fn detach(mut self) -> bool {
+    pub(crate) fn detach(mut self) -> bool {
         self.end();
         let text = std::fs::read_to_string(self.log.path()).unwrap_or_default();
         text.contains("INJECTED") || text.contains("killed by SIGKILL")

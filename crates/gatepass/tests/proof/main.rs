@@ -14,6 +14,7 @@
 mod client;
 mod content;
 mod faults;
+mod hang;
 mod history;
 mod kill;
 mod lane;
