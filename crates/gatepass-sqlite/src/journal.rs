@@ -7,6 +7,7 @@
 //!
 //! One process at a time writes it. Others read.
 
+mod ahead;
 mod record;
 mod scan;
 mod segments;
@@ -18,8 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatepass_core::BlobId;
-use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+use rustix::fs::{FlockOperation, flock};
 
+use ahead::Ahead;
 pub(crate) use record::{Cursor, Kind, Place, Record};
 use record::{encode, segment_head};
 pub(crate) use scan::Scan;
@@ -27,8 +29,10 @@ pub(crate) use segments::Segments;
 
 /// A segment is as long as this, or a group of records longer.
 const SEGMENT_BYTES: u64 = 64 << 20;
-/// Room that is taken from the file system at once: to append within it costs less.
-const ROOM_BYTES: u64 = 4 << 20;
+/// What is written lies in the system's cache until the journal is so many segments further. To keep
+/// all of it would take memory that others have better use for, and ever fresh pages cost more than
+/// used ones.
+const CACHED_SEGMENTS: u64 = 2;
 
 /// The journal of the one process that writes it.
 pub(crate) struct Journal {
@@ -37,8 +41,7 @@ pub(crate) struct Journal {
     _owner: Owner,
     file: Option<File>,
     end: Cursor,
-    /// Up to where the segment has room.
-    room: u64,
+    ahead: Ahead,
     /// A sync has failed: nothing more is written to this segment.
     failed: bool,
 }
@@ -96,8 +99,9 @@ impl Journal {
             open(&segments.path(number))?.sync_data()?;
         }
         let file = if end.segment == 0 { None } else { Some(open(&segments.path(end.segment))?) };
-        let room = file.as_ref().map_or(Ok(0), |file| file.metadata().map(|it| it.len()))?;
-        Ok(Self { segments, _owner: owner, file, end, room, failed: false })
+        let length = file.as_ref().map_or(Ok(0), |file| file.metadata().map(|it| it.len()))?;
+        let ahead = Ahead::of(length);
+        Ok(Self { segments, _owner: owner, file, end, ahead, failed: false })
     }
 
     /// Where the records end.
@@ -127,19 +131,14 @@ impl Journal {
         let Some(file) = &self.file else { return Err(io::Error::other("no segment is open")) };
         let plan = Plan::of(&records, self.end)?;
         let end = plan.ends.last().map_or(self.end, |(_, _, next)| *next);
-        if end.place > self.room {
-            self.room = end.place + ROOM_BYTES;
-            // Only a matter of speed: not every file system can.
-            let _ = fallocate(
-                file,
-                FallocateFlags::empty(),
-                self.end.place,
-                self.room - self.end.place,
-            );
+        if let Some(taken) = self.ahead.take(file, self.end.place..end.place)
+            && let Some(behind) = end.segment.checked_sub(CACHED_SEGMENTS)
+        {
+            self.segments.leave_cache(behind, taken);
         }
         if let Err(error) = write_all(file, &mut plan.slices(&records), self.end.place) {
             let _ = file.set_len(self.end.place);
-            self.room = self.end.place;
+            self.ahead = Ahead::of(self.end.place);
             return Err(error);
         }
         if let Err(error) = file.sync_data() {
@@ -169,7 +168,7 @@ impl Journal {
         write_all(&file, &mut [IoSlice::new(&head)], 0)?;
         file.sync_data()?;
         sync_directory(self.segments.directory())?;
-        (self.end, self.room) = (begin, begin.place);
+        (self.end, self.ahead) = (begin, self.ahead.in_next(begin.place));
         self.file = Some(file);
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::writer::{Recovered, apply, noted};
 
 /// Records that are taken to memory. The writer takes them to SQLite: a server can start although
 /// that is not possible yet.
-const IN_MEMORY_MAX: usize = 256;
+const IN_MEMORY_MAX: usize = 1_024;
 
 /// Takes the journal, if nobody else has it, and finds what SQLite does not have.
 pub(crate) fn recover(
@@ -27,7 +27,7 @@ pub(crate) fn recover(
     while let Some(found) = scan.next().map_err(failed)? {
         accepted.push(Accepted::of(found.record, found.place, found.next));
         if accepted.len() == IN_MEMORY_MAX {
-            // Only a database older than its journal is so far behind.
+            // Only after a kill under load, or if the database is older than its journal.
             settle(connection, &accepted).map_err(io::Error::other).map_err(failed)?;
             accepted.clear();
         }

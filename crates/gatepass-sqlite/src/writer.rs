@@ -1,6 +1,7 @@
 //! What changes the catalog: two threads, one after the other.
 //!
 //! The publisher decides on publications and makes them durable in the [journal](crate::journal).
+//! While they come one by one, whoever brings one does that on its own thread, in the publisher's place.
 //! From it the settler takes them to SQLite, many in one transaction that is not synced. Every other
 //! change is a transaction of the settler's own, which is synced, and made while the publisher
 //! waits. So SQLite always has what the journal has up to some record, and has noted up to which, in
@@ -20,7 +21,9 @@ use std::time::Duration;
 use gatepass_core::port::{CatalogError, PublishError};
 use gatepass_core::publication::{NewFile, Publication};
 use rusqlite::{Connection, Transaction};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::block_in_place;
 
 use crate::cache::Cache;
 use crate::journal::Record;
@@ -68,6 +71,8 @@ struct Queued {
 pub(crate) struct Writer {
     queue: Option<Sender<Queued>>,
     places: Arc<Semaphore>,
+    /// Held by whoever publishes.
+    publisher: Arc<Mutex<Publisher>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     has_journal: bool,
 }
@@ -85,12 +90,15 @@ impl Writer {
         let has_journal = recovered.is_some();
         let settler = Settler::spawn(connection, watch)?;
         let publisher = Publisher::new(reader, cache, recovered, settler);
+        let publisher = Arc::new(Mutex::new(publisher));
         let (queue, jobs) = mpsc::channel();
+        let shared = Arc::clone(&publisher);
         let thread = std::thread::Builder::new()
             .name("catalog-writer".to_owned())
-            .spawn(move || publisher.run(&jobs))?;
+            .spawn(move || publisher::run(&shared, &jobs))?;
         let places = Arc::new(Semaphore::new(QUEUE_MAX));
-        Ok(Self { queue: Some(queue), places, thread: Mutex::new(Some(thread)), has_journal })
+        let (queue, thread) = (Some(queue), Mutex::new(Some(thread)));
+        Ok(Self { queue, places, publisher, thread, has_journal })
     }
 
     /// Whether this process has the journal. While another has, what it has published last is known
@@ -116,8 +124,34 @@ impl Writer {
     pub(crate) async fn publish(&self, new: NewFile) -> Outcome<Publication, PublishError> {
         self.check_journal()?;
         let (sender, receiver) = oneshot::channel();
-        self.enqueue(Job::Publish(Box::new(new), sender)).await?;
+        if let Some(job) = self.do_here(Job::Publish(Box::new(new), sender)) {
+            self.enqueue(job).await?;
+        }
         receiver.await.unwrap_or_else(|_| Err(dropped().into()))
+    }
+
+    /// Does a job on this thread, if nobody is at work and nothing waits: to hand it over to another
+    /// and to be woken by it takes almost as long as the disk. Returns what cannot be done here.
+    ///
+    /// The disk may take its time, or hang: another thread goes on in the place of this one, and only
+    /// one thread at a time can be here.
+    fn do_here(&self, job: Job) -> Option<Job> {
+        if !may_block() {
+            return Some(job);
+        }
+        let Ok(mut publisher) = self.publisher.try_lock() else { return Some(job) };
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Some(job) };
+        // Nothing overtakes what waits already; and those who come many at once share a sync.
+        if self.places.available_permits() < QUEUE_MAX - 1 || !publisher.is_brisk() {
+            return Some(job);
+        }
+        let group = vec![Queued { job, _place: place }];
+        let nobody_watches = block_in_place(|| publisher.work_aside(group));
+        drop(publisher);
+        if nobody_watches {
+            self.wake();
+        }
+        None
     }
 
     /// Makes records durable.
@@ -182,6 +216,14 @@ impl Drop for Writer {
             let _ = thread.join();
         }
     }
+}
+
+/// Whether this thread can wait for the disk while another goes on in its place.
+fn may_block() -> bool {
+    Handle::try_current().is_ok_and(|runtime| {
+        runtime.runtime_flavor() == RuntimeFlavor::MultiThread
+            && runtime.metrics().num_workers() > 1
+    })
 }
 
 fn unavailable(reason: &'static str) -> CatalogError {

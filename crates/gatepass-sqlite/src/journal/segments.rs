@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::io;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use lru::LruCache;
+use rustix::fs::{Advice, fadvise};
 
 use super::record::Place;
 
@@ -52,6 +54,16 @@ impl Segments {
         let file = Arc::new(File::open(self.path(number))?);
         self.lock().put(number, Arc::clone(&file));
         Ok(file)
+    }
+
+    /// Has the system forget what it keeps of a part of a segment that was synced. A file that is
+    /// read again comes back.
+    pub(super) fn leave_cache(&self, number: u64, part: Range<u64>) {
+        let length = NonZeroU64::new(part.end.saturating_sub(part.start));
+        // Only a matter of memory, and the segment may be gone.
+        if let Ok(file) = self.open(number) {
+            let _ = fadvise(&file, part.start, length, Advice::DontNeed);
+        }
     }
 
     /// The numbers of all segments, and how many bytes each file has.

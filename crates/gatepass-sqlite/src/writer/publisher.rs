@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gatepass_core::port::{CatalogError, PublishError};
@@ -23,14 +23,19 @@ use crate::journal::{Accepted, Journal, Kind, Record};
 
 /// Publications that share one sync, and changes that share one transaction.
 const GROUP_MAX: usize = 256;
+/// A group of more tells that many come at once.
+const BRISK_MAX: usize = 2;
+/// Jobs that are further apart do not come one after the other.
+const BRISK_WITHIN: Duration = Duration::from_millis(100);
 /// How long SQLite waits for what was published last when nothing more comes.
 const SETTLE_AFTER: Duration = Duration::from_millis(20);
 /// The same when more does come: other processes see no later than that.
 const SETTLE_WITHIN: Duration = Duration::from_millis(200);
 /// Records after which the settler is woken.
 const OUTBOX_MAX: usize = 32;
-/// Records that SQLite may be behind. Then publications wait for it.
-const BEHIND_MAX: usize = 1_024;
+/// Records that SQLite may be behind. Then publications wait for it. After a kill so many are read
+/// again from the journal at the start.
+const BEHIND_MAX: usize = 4_096;
 
 /// A journal, and what SQLite has not seen of it yet.
 pub(crate) struct Recovered {
@@ -49,6 +54,12 @@ pub(super) struct Publisher {
     outbox: Vec<Accepted>,
     /// When the settler was last told to write everything.
     settled: Instant,
+    /// When anything was done last.
+    worked: Instant,
+    /// Jobs that the last group had.
+    crowd: usize,
+    /// Whether the thread looks after a while whether there is something to settle.
+    watched: bool,
     /// Projects that are there. None ever goes.
     projects: HashSet<ProjectId>,
 }
@@ -59,6 +70,29 @@ type Reply = oneshot::Sender<Outcome<(), CatalogError>>;
 type Answer = Box<dyn FnOnce(Result<(), &CatalogError>)>;
 /// Files of a group, which nobody else knows of yet.
 type Decided = HashMap<(ProjectId, ObjectPath), Arc<File>>;
+
+/// The publisher's own thread. Ends when nobody can ask for anything any more, or after a panic.
+pub(super) fn run(publisher: &Mutex<Publisher>, jobs: &Receiver<Queued>) {
+    let mut watches = true;
+    loop {
+        let first = if watches {
+            jobs.recv_timeout(SETTLE_AFTER)
+        } else {
+            jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        let Ok(mut publisher) = publisher.lock() else { return };
+        match first {
+            Ok(first) => {
+                let group = std::iter::once(first).chain(jobs.try_iter()).take(GROUP_MAX);
+                publisher.work(group.collect());
+            }
+            Err(RecvTimeoutError::Timeout) => publisher.settle_if_quiet(),
+            Err(RecvTimeoutError::Disconnected) => return publisher.settle(Vec::new()),
+        }
+        watches = publisher.is_unsettled();
+        publisher.watched = watches;
+    }
+}
 
 impl Publisher {
     pub(super) fn new(
@@ -71,33 +105,47 @@ impl Publisher {
             Some(recovered) => (Some(recovered.journal), recovered.accepted),
             None => (None, Vec::new()),
         };
-        let (outbox, settled, projects) = (Vec::new(), Instant::now(), HashSet::new());
-        let mut publisher = Self { reader, cache, journal, settler, outbox, settled, projects };
+        let now = Instant::now();
+        let mut publisher = Self {
+            reader,
+            cache,
+            journal,
+            settler,
+            outbox: Vec::new(),
+            settled: now,
+            worked: now,
+            crowd: 0,
+            watched: true,
+            projects: HashSet::new(),
+        };
         publisher.accept(accepted);
         publisher
     }
 
-    /// Ends when nobody can ask for anything any more.
-    pub(super) fn run(mut self, jobs: &Receiver<Queued>) {
-        loop {
-            match self.wait(jobs) {
-                Ok(first) => {
-                    let group = std::iter::once(first).chain(jobs.try_iter()).take(GROUP_MAX);
-                    let group: Vec<Queued> = group.collect();
-                    self.work(group);
-                }
-                Err(RecvTimeoutError::Timeout) => self.settle(Vec::new()),
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        self.settle(Vec::new());
+    /// The same as [`work`](Self::work) on another thread than the publisher's own; returns whether
+    /// that has to be told, as it does not know yet that something is to be settled.
+    pub(super) fn work_aside(&mut self, group: Vec<Queued>) -> bool {
+        self.work(group);
+        let unknown = !self.watched && self.is_unsettled();
+        self.watched |= unknown;
+        unknown
     }
 
-    fn wait(&self, jobs: &Receiver<Queued>) -> Result<Queued, RecvTimeoutError> {
-        if self.outbox.is_empty() && !self.settler.is_behind() {
-            return jobs.recv().map_err(|_| RecvTimeoutError::Disconnected);
+    /// Whether jobs come one by one, and soon after one another. (To publish where they come from
+    /// takes a thread more, which a server that has little to do is spared.)
+    pub(super) fn is_brisk(&self) -> bool {
+        self.crowd <= BRISK_MAX && self.worked.elapsed() < BRISK_WITHIN
+    }
+
+    fn is_unsettled(&self) -> bool {
+        !self.outbox.is_empty() || self.settler.is_behind()
+    }
+
+    /// After a while in which nothing was asked for, unless somebody else has worked meanwhile.
+    fn settle_if_quiet(&mut self) {
+        if self.worked.elapsed() >= SETTLE_AFTER {
+            self.settle(Vec::new());
         }
-        jobs.recv_timeout(SETTLE_AFTER)
     }
 
     fn settle(&mut self, replies: Vec<Reply>) {
@@ -116,7 +164,8 @@ impl Publisher {
         metrics::histogram!("gatepass_catalog_group_size").record(f64::from(size));
         let mut records = Records::default();
         let (mut changes, mut settles): (Vec<Change>, Vec<Reply>) = (Vec::new(), Vec::new());
-        if self.settled.elapsed() >= SETTLE_WITHIN {
+        (self.worked, self.crowd) = (Instant::now(), group.len());
+        if self.worked - self.settled >= SETTLE_WITHIN {
             self.settle(Vec::new());
         } else if self.outbox.len() >= OUTBOX_MAX {
             self.hand_over();

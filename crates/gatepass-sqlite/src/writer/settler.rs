@@ -17,9 +17,9 @@ use crate::connection::catalog_error;
 use crate::journal::Accepted;
 use crate::watch::Watch;
 
-/// Records that are written in one transaction: with more, pages that several of them touch are
-/// written less often.
-const SETTLE_AT: usize = 256;
+/// Records that are written in one transaction under load: with more, pages that several of them
+/// touch are written less often, and changes of other kinds wait longer.
+const SETTLE_AT: usize = 1_024;
 /// How long nothing is tried after SQLite has refused.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 

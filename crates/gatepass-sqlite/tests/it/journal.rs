@@ -11,12 +11,13 @@ use gatepass_sqlite::OpenError;
 use gatepass_sqlite::SqliteCatalog;
 use gatepass_testkit::builders::{new_file, noise, path, project_id, time};
 use gatepass_testkit::catalog::{Subject, add_project, find, list, publish};
-use gatepass_testkit::run;
+use gatepass_testkit::{eventually, run};
 use tempfile::TempDir;
 
 use super::{database, lock, open, open_at};
 
-const FILES: u64 = 5;
+/// So many, one after the other, that room is written ahead of them.
+const FILES: u64 = 9;
 
 fn small(at: &str, length: usize) -> NewFile {
     let bytes = noise(u64::try_from(length).unwrap(), length);
@@ -130,6 +131,24 @@ fn a_record_that_was_changed_ends_it() {
             assert_first(directory.path(), files);
         }
     }
+}
+
+/// The thread that settles sleeps while nothing is asked of it.
+#[test]
+fn what_was_published_reaches_the_database_though_nothing_follows() {
+    let (directory, catalog) = open();
+    run(async move {
+        add_project(&catalog).await;
+        let connection = rusqlite::Connection::open(database(directory.path())).unwrap();
+        for number in 1..=5_i64 {
+            publish(&catalog, small(&number.to_string(), 100)).await;
+            let rows = async || {
+                let rows = "SELECT count(*) FROM files";
+                connection.query_row(rows, [], |row| row.get::<_, i64>(0)).unwrap() == number
+            };
+            eventually("the row of what was published", rows).await;
+        }
+    });
 }
 
 /// A database that was brought back from earlier gets everything again.
