@@ -84,6 +84,16 @@ pub enum Payload {
     Inline(Bytes),
 }
 
+impl Payload {
+    /// The bytes that are here.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Stored => &[],
+            Self::Inline(bytes) => bytes,
+        }
+    }
+}
+
 impl File {
     /// The entity tag of this version.
     pub fn etag(&self) -> ETag {

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Limits {
     /// Largest file in bytes. 5 TiB: what the large object stores take.
     pub file_bytes_max: u64,
-    /// Largest file in bytes that the catalog keeps itself, if it can. 64 KiB: below, syncs cost
+    /// Largest file in bytes that the catalog keeps itself, if it can. 256 KiB: below, syncs cost
     /// more than bytes.
     pub inline_bytes_max: usize,
     /// Most bytes of such files that wait in memory, all together. 64 MiB; what is more goes to
@@ -52,7 +52,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             file_bytes_max: 5 << 40,
-            inline_bytes_max: 64 << 10,
+            inline_bytes_max: 256 << 10,
             inline_waiting_bytes_max: 64 << 20,
             retired_blob_keep: Duration::from_mins(10),
             orphan_age_min: Duration::from_hours(1),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gatepass_core::port::{
-    BlobError, BlobListing, BlobReader, BlobStore, Link, OpenBlob, Outlook, PartedBlob, Staging,
+    BlobError, BlobListing, BlobReader, BlobStore, Link, OpenBlob, OpenSlice, Outlook, PartedBlob,
+    Staging,
 };
 use gatepass_core::{BlobId, ByteRange, ContentHasher, Memo, Part, PartMap, Timestamp};
 use rustix::fs::{self, AtFlags, Dir, Mode, OFlags};
@@ -126,7 +127,8 @@ impl BlobStore for DiskStore {
     }
 
     async fn open(&self, blob: &BlobId, range: ByteRange) -> Result<OpenBlob, BlobError> {
-        read::open(&self.folders, blob, range).await.map(OpenBlob::Descriptor)
+        let file = Arc::new(read::open(&self.folders, blob, range).await?);
+        Ok(OpenBlob::Descriptor(OpenSlice { file, begin: 0 }))
     }
 
     async fn size(&self, blob: &BlobId) -> Result<Option<u64>, BlobError> {

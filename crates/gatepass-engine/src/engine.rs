@@ -12,6 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use crate::admin::Admin;
 use crate::directory::{Directory, DirectoryError};
 use crate::receive::attempts::Attempts;
+use crate::receive::buffer::Buffers;
 use crate::receive::finishing::Finishing;
 use crate::vault::MasterKeys;
 
@@ -41,6 +42,8 @@ pub struct Engine {
     keys_used: Mutex<HashMap<KeyId, Timestamp>>,
     /// Bytes that may wait in memory for the catalog.
     pub(crate) inline_room: Arc<Semaphore>,
+    /// The memory itself, of larger ones.
+    pub(crate) buffers: Arc<Buffers>,
     /// Held by whoever reads settings and writes them back.
     pub(crate) settings_turn: AsyncMutex<()>,
     /// Fetches that may run.
@@ -79,6 +82,7 @@ impl Engine {
             directory: ArcSwap::from_pointee(directory),
             keys_used: Mutex::default(),
             inline_room: Arc::new(Semaphore::new(limits.inline_waiting_bytes_max)),
+            buffers: Arc::default(),
             settings_turn: AsyncMutex::default(),
             ingest_room: Arc::new(Semaphore::new(limits.ingests_max)),
             attempts: Attempts::default(),

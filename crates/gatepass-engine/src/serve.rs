@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 use gatepass_core::byte_range::{self, RangeSpec, Resolved};
 use gatepass_core::condition::{self, ClientTag, Conditions, Current, ReadVerdict};
-use gatepass_core::port::{BlobError, CatalogError, Link, OpenBlob};
+use gatepass_core::port::{BlobError, CatalogError, InlineBytes, Link, OpenBlob};
 use gatepass_core::safe_serving;
 use gatepass_core::{
     BlobId, ByteRange, ETag, File, FileId, Grant, ObjectPath, Operation, ProjectId,
@@ -52,8 +52,8 @@ pub enum Served {
 pub enum Source {
     /// They are here.
     Memory(Bytes),
-    /// The store has them.
-    Store(OpenBlob),
+    /// The store has them, or the catalog has a file with them.
+    Open(OpenBlob),
 }
 
 /// Why a file is not served.
@@ -159,7 +159,7 @@ async fn find(
     engine: &Engine,
     grant: &Grant,
     head_only: bool,
-) -> Result<(Arc<File>, Option<Bytes>), ServeError> {
+) -> Result<(Arc<File>, Option<InlineBytes>), ServeError> {
     let (catalog, project, path) = (&engine.ports.catalog, grant.project(), grant.path());
     let found = if head_only {
         catalog.find_file(project, path).await?.map(|file| (Arc::new(file), None))
@@ -172,14 +172,19 @@ async fn find(
 async fn body(
     engine: &Engine,
     file: &File,
-    bytes: Option<Bytes>,
+    bytes: Option<InlineBytes>,
     range: ByteRange,
 ) -> Result<Source, BlobError> {
     if !file.inline {
-        return engine.ports.store.open(&file.blob, range).await.map(Source::Store);
+        return engine.ports.store.open(&file.blob, range).await.map(Source::Open);
     }
-    let piece = bytes.and_then(|bytes| within(&bytes, range)).ok_or(BlobError::Corrupt)?;
-    Ok(Source::Memory(piece))
+    match bytes {
+        Some(InlineBytes::File(open)) => Ok(Source::Open(OpenBlob::Descriptor(open))),
+        Some(InlineBytes::Memory(bytes)) => {
+            within(&bytes, range).map(Source::Memory).ok_or(BlobError::Corrupt)
+        }
+        None => Err(BlobError::Corrupt),
+    }
 }
 
 fn within(bytes: &Bytes, range: ByteRange) -> Option<Bytes> {

@@ -2,12 +2,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
-    RemoveFile, TakeTurn, UploadError, UploadPage,
+    InlineBytes, JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader,
+    RemoveError, RemoveFile, TakeTurn, UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
@@ -79,7 +78,7 @@ impl Catalog for PostgresCatalog {
         &self,
         project: &ProjectId,
         path: &ObjectPath,
-    ) -> Result<Option<(Arc<File>, Option<Bytes>)>, CatalogError> {
+    ) -> Result<Option<(Arc<File>, Option<InlineBytes>)>, CatalogError> {
         Ok(self.find_file(project, path).await?.map(|file| (Arc::new(file), None)))
     }
 

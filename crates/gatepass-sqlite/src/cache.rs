@@ -11,19 +11,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use gatepass_core::{File, FileId, ObjectPath, ProjectId};
 use lru::LruCache;
 
+use crate::content::FileAndContent;
 use crate::journal::{Accepted, Place};
 
 /// Bytes of contents that are kept, with what the files take beside them.
 const BYTES_MAX: usize = 24 << 20;
 /// What a file takes beside its content.
 const FILE_BYTES: usize = 1_024;
-
-/// A file and, if the catalog keeps it, its content.
-pub(crate) type FileAndBytes = (Arc<File>, Option<Bytes>);
 
 /// A file that is in the journal and not in the database yet.
 #[derive(Debug, Clone)]
@@ -38,7 +35,7 @@ pub(crate) enum Lookup {
     /// The database does not have it yet.
     Waiting(Waiting),
     /// It was read lately.
-    Kept(Arc<FileAndBytes>),
+    Kept(Arc<FileAndContent>),
     /// Nothing; if it is looked up, this is the epoch in which that begins.
     Unknown(Epoch),
 }
@@ -50,7 +47,7 @@ struct Kept {
     /// What the database does not have yet.
     accepted: HashMap<ProjectId, HashMap<ObjectPath, Waiting>>,
     /// By the numbers of their rows, the latest used last to go.
-    files: LruCache<i64, Arc<FileAndBytes>>,
+    files: LruCache<i64, Arc<FileAndContent>>,
     numbers: HashMap<ProjectId, HashMap<ObjectPath, i64>>,
     bytes: usize,
     /// Rises with each transaction.
@@ -109,7 +106,7 @@ impl Cache {
     }
 
     /// Keeps what was looked up, unless a transaction came between: it may have changed it.
-    pub(crate) fn keep(&self, looked_up_in: Epoch, number: i64, file: Arc<FileAndBytes>) {
+    pub(crate) fn keep(&self, looked_up_in: Epoch, number: i64, file: Arc<FileAndContent>) {
         let mut kept = self.lock();
         if kept.epoch == looked_up_in {
             kept.insert(number, file);
@@ -164,9 +161,9 @@ impl Kept {
         }
     }
 
-    fn insert(&mut self, number: i64, kept: Arc<FileAndBytes>) {
+    fn insert(&mut self, number: i64, kept: Arc<FileAndContent>) {
         self.remove(number);
-        let file = &kept.0;
+        let file = &kept.file;
         let paths = self.numbers.entry(file.project.clone()).or_default();
         paths.insert(file.path.clone(), number);
         self.bytes += cost(&kept);
@@ -184,18 +181,18 @@ impl Kept {
     }
 
     /// What is left of one that is no longer among the files.
-    fn forget(&mut self, kept: &FileAndBytes) {
+    fn forget(&mut self, kept: &FileAndContent) {
         self.bytes -= cost(kept);
-        let Some(paths) = self.numbers.get_mut(&kept.0.project) else { return };
-        paths.remove(&kept.0.path);
+        let Some(paths) = self.numbers.get_mut(&kept.file.project) else { return };
+        paths.remove(&kept.file.path);
         if paths.is_empty() {
-            self.numbers.remove(&kept.0.project);
+            self.numbers.remove(&kept.file.project);
         }
     }
 }
 
-fn cost(kept: &FileAndBytes) -> usize {
-    FILE_BYTES + kept.1.as_ref().map_or(0, Bytes::len)
+fn cost(kept: &FileAndContent) -> usize {
+    FILE_BYTES + kept.content.memory_bytes()
 }
 
 #[cfg(test)]
@@ -204,11 +201,13 @@ mod tests {
     use gatepass_testkit::builders::{new_file, noise, path, project_id, time};
 
     use super::*;
+    use crate::content::Content;
 
-    fn file(at: &str, length: usize) -> Arc<FileAndBytes> {
+    fn file(at: &str, length: usize) -> Arc<FileAndContent> {
         let new = NewFile { ..new_file(at, time(1)) };
         let file = publication::publish(new, None).unwrap().file;
-        Arc::new((Arc::new(file), Some(noise(1, length))))
+        let content = Content::Memory(noise(1, length));
+        Arc::new(FileAndContent { file: Arc::new(file), content })
     }
 
     fn epoch(cache: &Cache) -> Epoch {

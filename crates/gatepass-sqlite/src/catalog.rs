@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
-    RemoveFile, TakeTurn, UploadError, UploadPage,
+    InlineBytes, JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader,
+    RemoveError, RemoveFile, TakeTurn, UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
@@ -23,6 +22,7 @@ use gatepass_core::{
 
 use crate::cache::{Cache, Lookup, Waiting};
 use crate::connection::{OpenError, catalog_error, open_reader, open_writer};
+use crate::content::{Content, FileAndContent};
 use crate::journal::Segments;
 use crate::journal_room::JournalRoom;
 use crate::readers::Readers;
@@ -72,13 +72,37 @@ impl SqliteCatalog {
     async fn read_waiting(
         &self,
         Waiting { file, place }: Waiting,
-    ) -> Result<(Arc<File>, Option<Bytes>), CatalogError> {
-        let Some(place) = place else { return Ok((file, None)) };
+    ) -> Result<FileAndContent, CatalogError> {
+        let Some(place) = place else {
+            return Ok(FileAndContent { file, content: Content::Stored });
+        };
         let segments = self.segments.clone();
-        let read =
-            move |_: &_| files::bytes_at(&segments, place, file.size).map(|bytes| (file, bytes));
-        let (file, bytes) = self.readers.query(read).await?;
-        Ok((file, Some(bytes)))
+        let read = move |_: &_| {
+            let content = Content::at(place, &segments, &file)?;
+            Ok(FileAndContent { file, content })
+        };
+        self.readers.query(read).await
+    }
+
+    /// Opens what is in the journal. Most segments that are read are open already.
+    async fn open_content(
+        &self,
+        FileAndContent { file, content }: FileAndContent,
+    ) -> Result<(Arc<File>, Option<InlineBytes>), CatalogError> {
+        let place = match content {
+            Content::Stored => return Ok((file, None)),
+            Content::Memory(bytes) => return Ok((file, Some(InlineBytes::Memory(bytes)))),
+            Content::Journal(place) => place,
+        };
+        let segment = if let Some(segment) = self.segments.opened(place.segment) {
+            segment
+        } else {
+            let segments = self.segments.clone();
+            let open = move |_: &_| files::readable(segments.open(place.segment));
+            self.readers.query(open).await?
+        };
+        let slice = files::readable(Segments::slice(segment, place, file.size));
+        Ok((file, Some(InlineBytes::File(slice.map_err(catalog_error)?))))
     }
 
     /// For queries that would miss what is in the journal alone.
@@ -136,7 +160,7 @@ impl Catalog for SqliteCatalog {
         self.catch_up().await?;
         match self.cache.find(project, path) {
             Lookup::Waiting(waiting) => return Ok(Some(waiting.file.as_ref().clone())),
-            Lookup::Kept(kept) => return Ok(Some(File::clone(&kept.0))),
+            Lookup::Kept(kept) => return Ok(Some(File::clone(&kept.file))),
             Lookup::Unknown(_) => {}
         }
         let (project, path) = (project.clone(), path.clone());
@@ -147,19 +171,24 @@ impl Catalog for SqliteCatalog {
         &self,
         project: &ProjectId,
         path: &ObjectPath,
-    ) -> Result<Option<(Arc<File>, Option<Bytes>)>, CatalogError> {
+    ) -> Result<Option<(Arc<File>, Option<InlineBytes>)>, CatalogError> {
         self.catch_up().await?;
-        let epoch = match self.cache.find(project, path) {
-            Lookup::Waiting(waiting) => return self.read_waiting(waiting).await.map(Some),
-            Lookup::Kept(kept) => return Ok(Some(kept.as_ref().clone())),
-            Lookup::Unknown(epoch) => epoch,
+        let found = match self.cache.find(project, path) {
+            Lookup::Waiting(waiting) => self.read_waiting(waiting).await?,
+            Lookup::Kept(kept) => kept.as_ref().clone(),
+            Lookup::Unknown(epoch) => {
+                let (project, path) = (project.clone(), path.clone());
+                let segments = self.segments.clone();
+                let query =
+                    move |connection: &_| files::read(connection, &segments, &project, &path);
+                let Some((number, found)) = self.readers.query(query).await? else {
+                    return Ok(None);
+                };
+                self.cache.keep(epoch, number, Arc::new(found.clone()));
+                found
+            }
         };
-        let (project, path) = (project.clone(), path.clone());
-        let segments = self.segments.clone();
-        let query = move |connection: &_| files::read(connection, &segments, &project, &path);
-        let Some((number, found)) = self.readers.query(query).await? else { return Ok(None) };
-        self.cache.keep(epoch, number, Arc::new(found.clone()));
-        Ok(Some(found))
+        self.open_content(found).await.map(Some)
     }
 
     fn inline_bytes_max(&self) -> usize {

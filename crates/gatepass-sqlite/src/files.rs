@@ -12,8 +12,8 @@ use gatepass_core::{BlobId, File, FileId, ObjectPath, ProjectId, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::cache::FileAndBytes;
 use crate::connection::catalog_error;
+use crate::content::{Content, FileAndContent};
 use crate::journal::{Place, Segments};
 use crate::rows::{self, FILE_COLUMNS};
 
@@ -32,14 +32,14 @@ pub(crate) fn find(
         .optional()
 }
 
-/// The number of a file's row, the file, and its bytes: where they are is found in one statement
-/// with it, so that they are those of this version.
+/// The number of a file's row, the file, and its content: where that is is found in one statement
+/// with it, so that it is that of this version.
 pub(crate) fn read(
     connection: &Connection,
     segments: &Segments,
     project: &ProjectId,
     path: &ObjectPath,
-) -> rusqlite::Result<Option<(i64, FileAndBytes)>> {
+) -> rusqlite::Result<Option<(i64, FileAndContent)>> {
     let query = format!(
         "SELECT {FILE_COLUMNS}, {BYTES_COLUMNS}, number \
          FROM files LEFT JOIN contents ON file = number WHERE project = ?1 AND path = ?2"
@@ -48,8 +48,11 @@ pub(crate) fn read(
         .prepare_cached(&query)?
         .query_row([project.as_str(), path.as_str()], |row| {
             let file = rows::file(row)?;
-            let bytes = bytes(row, segments, &file)?;
-            Ok((row.get("number")?, (Arc::new(file), bytes)))
+            let content = match rows::place(row)? {
+                Some(place) => Content::at(place, segments, &file)?,
+                None => bytes(row, segments, &file)?.map_or(Content::Stored, Content::Memory),
+            };
+            Ok((row.get("number")?, FileAndContent { file: Arc::new(file), content }))
         })
         .optional()
 }
@@ -71,7 +74,12 @@ pub(crate) fn bytes(
 
 /// The bytes at a place in the journal.
 pub(crate) fn bytes_at(segments: &Segments, at: Place, size: u64) -> rusqlite::Result<Bytes> {
-    segments.read(at, size).map_err(|error| unreadable(&error))
+    readable(segments.read(at, size))
+}
+
+/// What was read of the journal.
+pub(crate) fn readable<T>(read: std::io::Result<T>) -> rusqlite::Result<T> {
+    read.map_err(|error| unreadable(&error))
 }
 
 pub(crate) fn unreadable(error: &std::io::Error) -> rusqlite::Error {

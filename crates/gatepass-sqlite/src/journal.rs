@@ -8,13 +8,15 @@
 //! One process at a time writes it. Others read.
 
 mod ahead;
+mod output;
+mod pages;
 mod record;
 mod scan;
 mod segments;
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,7 +24,8 @@ use gatepass_core::BlobId;
 use rustix::fs::{FlockOperation, flock};
 
 use ahead::Ahead;
-pub(crate) use record::{Cursor, Kind, Place, Record};
+use output::Output;
+pub(crate) use record::{Cursor, Kind, LARGE_BYTES, Place, Record};
 use record::{encode, segment_head};
 pub(crate) use scan::Scan;
 pub(crate) use segments::Segments;
@@ -39,7 +42,7 @@ pub(crate) struct Journal {
     segments: Segments,
     /// Held as long as this lives.
     _owner: Owner,
-    file: Option<File>,
+    output: Option<Output>,
     end: Cursor,
     ahead: Ahead,
     /// A sync has failed: nothing more is written to this segment.
@@ -96,12 +99,13 @@ impl Journal {
         end: Cursor,
     ) -> io::Result<Self> {
         for number in from.segment.max(1)..=end.segment {
-            open(&segments.path(number))?.sync_data()?;
+            File::open(segments.path(number))?.sync_data()?;
         }
-        let file = if end.segment == 0 { None } else { Some(open(&segments.path(end.segment))?) };
-        let length = file.as_ref().map_or(Ok(0), |file| file.metadata().map(|it| it.len()))?;
+        let number = end.segment;
+        let output = (number > 0).then(|| Output::open(&segments.path(number))).transpose()?;
+        let length = output.as_ref().map_or(Ok(0), Output::length)?;
         let ahead = Ahead::of(length);
-        Ok(Self { segments, _owner: owner, file, end, ahead, failed: false })
+        Ok(Self { segments, _owner: owner, output, end, ahead, failed: false })
     }
 
     /// Where the records end.
@@ -125,23 +129,25 @@ impl Journal {
         if self.failed {
             return Err(io::Error::other("a sync of the journal has failed"));
         }
-        if self.file.is_none() || self.end.place >= SEGMENT_BYTES {
+        if self.output.is_none() || self.end.place >= SEGMENT_BYTES {
             self.begin_segment()?;
         }
-        let Some(file) = &self.file else { return Err(io::Error::other("no segment is open")) };
-        let plan = Plan::of(&records, self.end)?;
+        let Some(output) = &mut self.output else {
+            return Err(io::Error::other("no segment is open"));
+        };
+        let is_large = records.iter().any(Record::is_large);
+        let plan = Plan::of(&records, self.end, is_large)?;
         let end = plan.ends.last().map_or(self.end, |(_, _, next)| *next);
-        if let Some(taken) = self.ahead.take(file, self.end.place..end.place)
+        if let Some(taken) = self.ahead.take(output.file(), self.end.place..end.place)
             && let Some(behind) = end.segment.checked_sub(CACHED_SEGMENTS)
         {
             self.segments.leave_cache(behind, taken);
         }
-        if let Err(error) = write_all(file, &mut plan.slices(&records), self.end.place) {
-            let _ = file.set_len(self.end.place);
+        if let Err(error) = output.write(&mut plan.slices(&records), self.end.place, is_large) {
             self.ahead = Ahead::of(self.end.place);
             return Err(error);
         }
-        if let Err(error) = file.sync_data() {
+        if let Err(error) = output.sync() {
             self.failed = true;
             return Err(error);
         }
@@ -153,23 +159,14 @@ impl Journal {
 
     /// Begins the next segment. What follows the end of the records is of no use to anybody.
     pub(crate) fn begin_segment(&mut self) -> io::Result<()> {
-        if let Some(file) = self.file.take().filter(|_| !self.failed) {
-            file.set_len(self.end.place)?;
-            file.sync_data()?;
+        if let Some(output) = self.output.take().filter(|_| !self.failed) {
+            output.finish(self.end.place)?;
         }
         let (head, begin) = segment_head(self.end.segment + 1, self.end.chain);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(self.segments.path(begin.segment))?;
-        write_all(&file, &mut [IoSlice::new(&head)], 0)?;
-        file.sync_data()?;
+        let output = Output::create(&self.segments.path(begin.segment), &head)?;
         sync_directory(self.segments.directory())?;
         (self.end, self.ahead) = (begin, self.ahead.in_next(begin.place));
-        self.file = Some(file);
+        self.output = Some(output);
         Ok(())
     }
 }
@@ -182,10 +179,13 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(records: &[Record], mut at: Cursor) -> io::Result<Self> {
+    /// If any of the records is large, all of them end with a page.
+    fn of(records: &[Record], mut at: Cursor, is_large: bool) -> io::Result<Self> {
         let mut plan = Self { text: Vec::new(), ends: Vec::with_capacity(records.len()) };
-        for record in records {
-            let head = encode(record, at, &mut plan.text)?;
+        for (index, record) in records.iter().enumerate() {
+            let is_last = index + 1 == records.len();
+            let to_page = record.is_large() || (is_large && is_last);
+            let head = encode(record, at, to_page, &mut plan.text)?;
             let place = head.bytes_at(at);
             at = head.next(at);
             plan.ends.push((plan.text.len(), place, at));
@@ -203,25 +203,6 @@ impl Plan {
         }
         slices
     }
-}
-
-fn write_all(file: &File, mut slices: &mut [IoSlice<'_>], mut place: u64) -> io::Result<()> {
-    while !slices.is_empty() {
-        match rustix::io::pwritev(file, slices, place) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                place += written as u64;
-                IoSlice::advance_slices(&mut slices, written);
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).open(path)
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {

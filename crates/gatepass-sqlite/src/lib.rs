@@ -10,6 +10,7 @@
 mod cache;
 mod catalog;
 mod connection;
+mod content;
 mod files;
 mod journal;
 mod journal_room;

@@ -61,6 +61,17 @@ enum Job {
     Look,
 }
 
+impl Job {
+    /// Bytes of files that it makes durable.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Publish(new, _) => new.payload.bytes().len(),
+            Self::Append(records, _) => records.iter().map(|record| record.bytes().len()).sum(),
+            Self::Change(_) | Self::Settle(_) | Self::Look => 0,
+        }
+    }
+}
+
 /// A job with its place in the queue.
 struct Queued {
     job: Job,

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use gatepass_core::port::{BlobError, BlobListing, BlobReader, BlobStore, OpenBlob, Staging};
+use gatepass_core::port::{
+    BlobError, BlobListing, BlobReader, BlobStore, OpenBlob, OpenSlice, Staging,
+};
 use gatepass_core::{BlobId, ByteRange, ContentHasher, ExpectedDigests};
 
 use crate::builders::blob_id;
@@ -67,8 +69,14 @@ pub async fn read_open(store: &Store, blob: &BlobId, range: ByteRange) -> Result
         OpenBlob::Pieces(reader) => return collect(reader).await,
         OpenBlob::Descriptor(open) => open,
     };
+    read_slice(&open, range).map_err(BlobError::Unavailable)
+}
+
+/// Reads a range of what lies in an open file.
+pub(crate) fn read_slice(open: &OpenSlice, range: ByteRange) -> std::io::Result<Bytes> {
     let mut content = vec![0; usize::try_from(range.length()).unwrap()];
-    File::from(open).read_exact_at(&mut content, range.start()).map_err(BlobError::Unavailable)?;
+    let file = File::from(open.file.try_clone()?);
+    file.read_exact_at(&mut content, open.begin + range.start())?;
     Ok(content.into())
 }
 

@@ -14,11 +14,13 @@ pub mod uploads;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gatepass_core::port::{Catalog, ListFiles, PublishError};
+use bytes::Bytes;
+use gatepass_core::port::{Catalog, InlineBytes, ListFiles, PublishError};
 use gatepass_core::project::SettingsChange;
 use gatepass_core::publication::{NewFile, Publication, Refusal};
-use gatepass_core::{BlobId, File, Timestamp};
+use gatepass_core::{BlobId, ByteRange, File, ObjectPath, ProjectId, Timestamp};
 
+use crate::blob_store::read_slice;
 use crate::builders::{path, project, project_id};
 
 /// The catalog under test.
@@ -40,6 +42,25 @@ pub async fn publish(catalog: &Subject, new: NewFile) -> Publication {
 /// The file at a path.
 pub async fn find(catalog: &Subject, at: &str) -> Option<File> {
     catalog.find_file(&project_id(), &path(at)).await.unwrap()
+}
+
+/// The file at a path and its bytes, if the catalog keeps them.
+pub async fn read(catalog: &Subject, at: &str) -> Option<(File, Option<Bytes>)> {
+    read_of(catalog, &project_id(), &path(at)).await
+}
+
+/// Likewise, of any project.
+pub async fn read_of(
+    catalog: &Subject,
+    project: &ProjectId,
+    at: &ObjectPath,
+) -> Option<(File, Option<Bytes>)> {
+    let (file, bytes) = catalog.read_file(project, at).await.unwrap()?;
+    let bytes = bytes.map(|bytes| match bytes {
+        InlineBytes::Memory(bytes) => bytes,
+        InlineBytes::File(open) => read_slice(&open, ByteRange::first(file.size)).unwrap(),
+    });
+    Some((File::clone(&file), bytes))
 }
 
 /// All retired blobs, oldest first.

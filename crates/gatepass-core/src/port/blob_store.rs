@@ -1,5 +1,6 @@
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,10 +16,18 @@ pub type BlobReader = Pin<Box<dyn Stream<Item = Result<Bytes, BlobError>> + Send
 pub enum OpenBlob {
     /// The store reads it.
     Pieces(BlobReader),
-    /// The system can send it: what is open here has each byte of the blob at its own offset, and
-    /// keeps this version, even if the blob is deleted. It was long enough for the range; if it is
-    /// no longer, it is damaged.
-    Descriptor(OwnedFd),
+    /// The system can send it. The file was long enough for the range; if it is no longer, it is
+    /// damaged.
+    Descriptor(OpenSlice),
+}
+
+/// Bytes that lie one after the other in an open file, which keeps them, even if it is deleted.
+#[derive(Debug, Clone)]
+pub struct OpenSlice {
+    /// The file, which others may be reading through the same descriptor.
+    pub file: Arc<OwnedFd>,
+    /// Where the first byte is.
+    pub begin: u64,
 }
 
 /// Keeps immutable blobs under names of ours.

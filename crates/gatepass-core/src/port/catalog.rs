@@ -10,6 +10,7 @@ use futures_core::Stream;
 use crate::condition::Conditions;
 use crate::file_change::{ChangeRefusal, FileChange};
 use crate::path_range::{self, PathRange};
+use crate::port::OpenSlice;
 use crate::project::{SettingsChange, SettingsRecords};
 use crate::publication::{NewFile, Publication, Refusal};
 use crate::upload::{
@@ -50,7 +51,7 @@ pub trait Catalog: Send + Sync + 'static {
         &self,
         project: &ProjectId,
         path: &ObjectPath,
-    ) -> Result<Option<(Arc<File>, Option<Bytes>)>, CatalogError>;
+    ) -> Result<Option<(Arc<File>, Option<InlineBytes>)>, CatalogError>;
 
     /// Most bytes that the catalog keeps of a file; 0 if it keeps none, and
     /// [`Payload::Inline`](crate::Payload::Inline) must not be given to it.
@@ -175,6 +176,15 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// Whether the catalog can take changes now.
     async fn check(&self) -> Result<(), CatalogError>;
+}
+
+/// The bytes of a file that the catalog keeps.
+#[derive(Debug, Clone)]
+pub enum InlineBytes {
+    /// Here.
+    Memory(Bytes),
+    /// Where the system can send them from: it was long enough for all of them.
+    File(OpenSlice),
 }
 
 /// What [`Catalog::take_turn`] takes.

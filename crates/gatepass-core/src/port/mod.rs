@@ -10,13 +10,13 @@ mod fetch;
 mod probe;
 
 pub use blob_store::{
-    BlobError, BlobListing, BlobReader, BlobStore, CommittedBlob, Link, OpenBlob, Outlook,
-    PartedBlob, Piece, Staging,
+    BlobError, BlobListing, BlobReader, BlobStore, CommittedBlob, Link, OpenBlob, OpenSlice,
+    Outlook, PartedBlob, Piece, Staging,
 };
 pub use catalog::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
-    RemoveFile, TakeTurn, UploadError, UploadPage,
+    InlineBytes, JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader,
+    RemoveError, RemoveFile, TakeTurn, UploadError, UploadPage,
 };
 pub use clock::Clock;
 pub use fetch::{Fetch, FetchError, Fetched, FetchedBody};

@@ -2,12 +2,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use gatepass_core::condition::Conditions;
 use gatepass_core::port::{
     Catalog, CatalogError, ChangeError, ChangeFile, EndUpload, FilePage, FinishError, FinishUpload,
-    JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader, RemoveError,
-    RemoveFile, TakeTurn, UploadError, UploadPage,
+    InlineBytes, JoinError, ListFiles, ListUploads, PublishError, RecordParts, RecordReader,
+    RemoveError, RemoveFile, TakeTurn, UploadError, UploadPage,
 };
 use gatepass_core::project::{SettingsChange, SettingsRecords};
 use gatepass_core::publication::{NewFile, Publication};
@@ -58,7 +57,7 @@ impl Catalog for MeasuredCatalog {
         &self,
         project: &ProjectId,
         path: &ObjectPath,
-    ) -> Result<Option<(Arc<File>, Option<Bytes>)>, CatalogError> {
+    ) -> Result<Option<(Arc<File>, Option<InlineBytes>)>, CatalogError> {
         self.meter.time("read_file", self.inner.read_file(project, path)).await
     }
 

@@ -50,8 +50,12 @@ impl Sniffer<'_> {
     }
 }
 
-/// The first bytes of a body. A first piece that is long enough is shared, not copied; it is
-/// small or the whole file then, because of the bound on what one read returns.
+/// Larger pieces are not shared: whoever holds one holds the whole buffer that it was read into, and
+/// the connection would need another one for what comes next.
+const SHARED_BYTES_MAX: usize = 64 << 10;
+
+/// The first bytes of a body. A first piece that is long enough is shared, not copied, unless it is
+/// much longer.
 #[derive(Default)]
 pub(super) enum Head {
     #[default]
@@ -90,6 +94,9 @@ impl Head {
             return;
         }
         *self = match std::mem::take(self) {
+            Self::Empty if piece.len() > SHARED_BYTES_MAX => {
+                Self::One(Bytes::copy_from_slice(&piece[..piece.len().min(wanted)]))
+            }
             Self::Empty => Self::One(piece.clone()),
             Self::One(first) => {
                 let mut joined = BytesMut::with_capacity(wanted);
@@ -128,6 +135,13 @@ impl Head {
             Self::One(bytes) => bytes.clone(),
             Self::Shared(pieces) => pieces.concat().into(),
             Self::Joined(bytes) => bytes.clone().freeze(),
+        }
+    }
+
+    pub(super) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Joined(bytes) => bytes.freeze(),
+            other => other.bytes(),
         }
     }
 }

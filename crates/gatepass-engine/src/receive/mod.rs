@@ -13,6 +13,7 @@
 mod append;
 pub(crate) mod attempts;
 mod body;
+pub(crate) mod buffer;
 mod content;
 mod error;
 mod finish;

@@ -125,7 +125,7 @@ async fn store_body(
 }
 
 async fn pour(
-    sink: &mut Sink,
+    sink: &mut Sink<'_>,
     admission: &Admission,
     sniffer: &mut Sniffer<'_>,
     mut body: impl Body,

@@ -1,12 +1,11 @@
 use std::io;
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use gatepass_core::ByteRange;
-use gatepass_core::port::{BlobError, BlobReader};
+use gatepass_core::port::{BlobError, BlobReader, OpenSlice};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::transport::{Exchange, FileSlice, stand_in};
@@ -48,8 +47,8 @@ pub(crate) fn streamed(first: Option<Bytes>, rest: BlobReader, length: u64) -> A
 }
 
 /// A range of an open file. Its bytes come to be in the connection, and nowhere else.
-pub(crate) fn of_file(file: OwnedFd, range: ByteRange) -> AnswerBody {
-    let source = Source::File(Some(FileSlice::new(file, range)));
+pub(crate) fn of_file(open: OpenSlice, range: ByteRange) -> AnswerBody {
+    let source = Source::File(Some(FileSlice::new(open, range)));
     AnswerBody { source, left: range.length(), exchange: None }
 }
 

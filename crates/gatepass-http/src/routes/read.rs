@@ -52,8 +52,8 @@ pub(crate) async fn respond(
             let body = match body {
                 None => empty(),
                 Some(Source::Memory(bytes)) => full(bytes),
-                Some(Source::Store(OpenBlob::Descriptor(open))) => of_file(open, range),
-                Some(Source::Store(OpenBlob::Pieces(mut reader))) => {
+                Some(Source::Open(OpenBlob::Descriptor(open))) => of_file(open, range),
+                Some(Source::Open(OpenBlob::Pieces(mut reader))) => {
                     let first = reader.next().await.transpose()?;
                     streamed(first, reader, range.length())
                 }

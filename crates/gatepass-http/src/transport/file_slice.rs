@@ -16,6 +16,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use gatepass_core::ByteRange;
+use gatepass_core::port::OpenSlice;
 use rustix::fs::{Advice, fadvise, sendfile};
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 use tokio::io::Interest;
@@ -56,9 +57,10 @@ pub(crate) struct FileSlice {
 }
 
 impl FileSlice {
-    pub(crate) fn new(file: OwnedFd, range: ByteRange) -> Self {
-        let (next, end) = (range.start(), range.end());
-        Self { file: Arc::new(file), next, end, cached_until: next, reading: None }
+    pub(crate) fn new(open: OpenSlice, range: ByteRange) -> Self {
+        let OpenSlice { file, begin } = open;
+        let (next, end) = (begin.saturating_add(range.start()), begin.saturating_add(range.end()));
+        Self { file, next, end, cached_until: next, reading: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {

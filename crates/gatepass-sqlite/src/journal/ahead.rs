@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::write_all;
+use super::output::write_all;
 
 /// What is taken at once.
 const TAKEN_BYTES: u64 = 4 << 20;

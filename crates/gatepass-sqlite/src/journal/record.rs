@@ -8,7 +8,7 @@
 //! | 4 | zero |
 //! | 8 | checksum of the record before, or of the segment's head |
 //! | 8 | checksum of all that, the record's place, and what follows |
-//! | | the entry, as JSON |
+//! | | the entry, as JSON, with spaces behind it so that some records end with a page |
 //! | | the bytes of the file |
 //!
 //! Numbers are little-endian, checksums CRC-64/NVME. Since each record names the one before, what is
@@ -20,6 +20,8 @@ use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 use gatepass_core::{BlobId, File};
 use serde::{Deserialize, Serialize};
+
+use super::pages::to_next_page;
 
 /// What the catalog is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,12 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.as_deref().unwrap_or_default()
+    }
+
+    /// Whether its bytes are many. Then the record ends with a page, so that the disk can take most
+    /// of it from where it is in memory.
+    pub(crate) fn is_large(&self) -> bool {
+        self.bytes().len() > LARGE_BYTES
     }
 }
 
@@ -95,6 +103,10 @@ pub(crate) struct Place {
     pub(crate) place: u64,
 }
 
+/// With more bytes than that a file is large: half a page, which is what it takes to end with one, is
+/// little beside it.
+pub(crate) const LARGE_BYTES: usize = 64 << 10;
+
 const MAGIC: [u8; 4] = *b"GPj1";
 /// Length of what precedes the entry.
 pub(crate) const HEAD_BYTES: usize = 32;
@@ -148,10 +160,11 @@ impl Head {
     }
 }
 
-/// Writes a record but for the bytes of its file.
+/// Writes a record but for the bytes of its file. `to_page` has it end with a page.
 pub(crate) fn encode(
     record: &Record,
     at: Cursor,
+    to_page: bool,
     out: &mut Vec<u8>,
 ) -> Result<Head, serde_json::Error> {
     let begin = out.len();
@@ -159,6 +172,10 @@ pub(crate) fn encode(
     let Record { kind, file, retired, .. } = record;
     let text = EntryText { kind: *kind, file, retired: retired.as_ref() };
     serde_json::to_writer(&mut *out, &text)?;
+    if to_page {
+        let length = (out.len() - begin + record.bytes().len()) as u64;
+        out.resize(out.len() + to_next_page(at.place + length), b' ');
+    }
     let too_long = |_| serde::ser::Error::custom("a record is too long");
     let entry_bytes = u32::try_from(out.len() - begin - HEAD_BYTES).map_err(too_long)?;
     let file_bytes = u32::try_from(record.bytes().len()).map_err(too_long)?;
@@ -220,7 +237,7 @@ mod tests {
 
     fn written() -> (Vec<u8>, Head) {
         let mut out = Vec::new();
-        let head = encode(&record(), AT, &mut out).unwrap();
+        let head = encode(&record(), AT, false, &mut out).unwrap();
         (out, head)
     }
 

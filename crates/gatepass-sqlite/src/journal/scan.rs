@@ -1,12 +1,11 @@
 //! Reads records one after the other.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::record::{Cursor, HEAD_BYTES, Head, Place, Record, SEGMENT_HEAD_BYTES, segment_head};
-use super::segments::Segments;
+use super::segments::{self, Segments};
 
 /// A record that is whole.
 #[derive(Debug)]
@@ -21,7 +20,7 @@ pub(crate) struct Found {
 /// Reads from a place on, over as many segments as there are.
 pub(crate) struct Scan {
     segments: Segments,
-    file: Option<Arc<File>>,
+    file: Option<Arc<OwnedFd>>,
     at: Cursor,
 }
 
@@ -71,7 +70,7 @@ impl Scan {
     }
 }
 
-fn record(file: &File, at: Cursor) -> io::Result<Option<Found>> {
+fn record(file: &OwnedFd, at: Cursor) -> io::Result<Option<Found>> {
     let mut head = [0; HEAD_BYTES];
     if !read_exact(file, &mut head, at.place)? {
         return Ok(None);
@@ -79,7 +78,7 @@ fn record(file: &File, at: Cursor) -> io::Result<Option<Found>> {
     let Some(head) = Head::parse(&head, at) else { return Ok(None) };
     let (place, next) = (head.bytes_at(at), head.next(at));
     // Before so much memory is taken.
-    if next.place > file.metadata()?.len() {
+    if next.place > segments::length(file)? {
         return Ok(None);
     }
     let text = read(file, head.entry_bytes, at.place + HEAD_BYTES as u64)?;
@@ -89,7 +88,7 @@ fn record(file: &File, at: Cursor) -> io::Result<Option<Found>> {
 }
 
 /// A segment, where its first record is, and the checksum of the record before.
-fn first(segments: &Segments, number: u64) -> io::Result<Option<(Arc<File>, Cursor, u64)>> {
+fn first(segments: &Segments, number: u64) -> io::Result<Option<(Arc<OwnedFd>, Cursor, u64)>> {
     let file = match segments.open(number) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
@@ -104,14 +103,14 @@ fn first(segments: &Segments, number: u64) -> io::Result<Option<(Arc<File>, Curs
     Ok((head == expected).then_some((file, cursor, before)))
 }
 
-fn read(file: &File, length: u32, place: u64) -> io::Result<Option<Vec<u8>>> {
+fn read(file: &OwnedFd, length: u32, place: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     Ok(read_exact(file, &mut bytes, place)?.then_some(bytes))
 }
 
 /// Whether so many bytes are there.
-fn read_exact(file: &File, bytes: &mut [u8], place: u64) -> io::Result<bool> {
-    match file.read_exact_at(bytes, place) {
+fn read_exact(file: &OwnedFd, bytes: &mut [u8], place: u64) -> io::Result<bool> {
+    match segments::read_exact(file, bytes, place) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use gatepass_core::port::OpenSlice;
 use lru::LruCache;
 use rustix::fs::{Advice, fadvise};
 
@@ -21,7 +22,7 @@ const OPEN_MAX: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 #[derive(Clone)]
 pub(crate) struct Segments {
     directory: Arc<PathBuf>,
-    open: Arc<Mutex<LruCache<u64, Arc<File>>>>,
+    open: Arc<Mutex<LruCache<u64, Arc<OwnedFd>>>>,
 }
 
 impl Segments {
@@ -43,17 +44,23 @@ impl Segments {
     pub(crate) fn read(&self, at: Place, size: u64) -> io::Result<Bytes> {
         let size = usize::try_from(size).map_err(io::Error::other)?;
         let mut bytes = vec![0; size];
-        self.open(at.segment)?.read_exact_at(&mut bytes, at.place)?;
+        let file = self.open(at.segment)?;
+        read_exact(&file, &mut bytes, at.place)?;
         Ok(bytes.into())
     }
 
-    pub(crate) fn open(&self, number: u64) -> io::Result<Arc<File>> {
-        if let Some(file) = self.lock().get(&number) {
-            return Ok(Arc::clone(file));
+    pub(crate) fn open(&self, number: u64) -> io::Result<Arc<OwnedFd>> {
+        if let Some(file) = self.opened(number) {
+            return Ok(file);
         }
-        let file = Arc::new(File::open(self.path(number))?);
+        let file = Arc::new(OwnedFd::from(File::open(self.path(number))?));
         self.lock().put(number, Arc::clone(&file));
         Ok(file)
+    }
+
+    /// A segment that is open already.
+    pub(crate) fn opened(&self, number: u64) -> Option<Arc<OwnedFd>> {
+        self.lock().get(&number).cloned()
     }
 
     /// Has the system forget what it keeps of a part of a segment that was synced. A file that is
@@ -64,6 +71,15 @@ impl Segments {
         if let Ok(file) = self.open(number) {
             let _ = fadvise(&file, part.start, length, Advice::DontNeed);
         }
+    }
+
+    /// The same bytes as [`read`](Self::read) for the system to send; `file` is the
+    /// [opened](Self::open) segment.
+    pub(crate) fn slice(file: Arc<OwnedFd>, at: Place, size: u64) -> io::Result<OpenSlice> {
+        if at.place.saturating_add(size) > length(&file)? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(OpenSlice { file, begin: at.place })
     }
 
     /// The numbers of all segments, and how many bytes each file has.
@@ -88,7 +104,27 @@ impl Segments {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<u64, Arc<File>>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<u64, Arc<OwnedFd>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reads so many bytes, or finds that the file ends before.
+pub(super) fn read_exact(file: &OwnedFd, mut bytes: &mut [u8], mut place: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::pread(file, &mut *bytes, place) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                bytes = &mut bytes[count..];
+                place += count as u64;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn length(file: &OwnedFd) -> io::Result<u64> {
+    u64::try_from(rustix::fs::fstat(file)?.st_size).map_err(io::Error::other)
 }

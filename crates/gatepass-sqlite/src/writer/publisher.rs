@@ -27,6 +27,9 @@ const GROUP_MAX: usize = 256;
 const BRISK_MAX: usize = 2;
 /// Jobs that are further apart do not come one after the other.
 const BRISK_WITHIN: Duration = Duration::from_millis(100);
+/// Bytes of files after which nothing more joins a group: the disk is as fast with so many at once as
+/// with more, and meanwhile others come in.
+const GROUP_BYTES: usize = 2 << 20;
 /// How long SQLite waits for what was published last when nothing more comes.
 const SETTLE_AFTER: Duration = Duration::from_millis(20);
 /// The same when more does come: other processes see no later than that.
@@ -82,10 +85,7 @@ pub(super) fn run(publisher: &Mutex<Publisher>, jobs: &Receiver<Queued>) {
         };
         let Ok(mut publisher) = publisher.lock() else { return };
         match first {
-            Ok(first) => {
-                let group = std::iter::once(first).chain(jobs.try_iter()).take(GROUP_MAX);
-                publisher.work(group.collect());
-            }
+            Ok(first) => publisher.work(group(first, jobs)),
             Err(RecvTimeoutError::Timeout) => publisher.settle_if_quiet(),
             Err(RecvTimeoutError::Disconnected) => return publisher.settle(Vec::new()),
         }
@@ -317,6 +317,18 @@ impl Publisher {
         journal.noted();
         Ok(())
     }
+}
+
+/// What waits, up to a group.
+fn group(first: Queued, jobs: &Receiver<Queued>) -> Vec<Queued> {
+    let mut bytes = first.job.bytes();
+    let mut group = vec![first];
+    while group.len() < GROUP_MAX && bytes < GROUP_BYTES {
+        let Ok(next) = jobs.try_recv() else { break };
+        bytes += next.job.bytes();
+        group.push(next);
+    }
+    group
 }
 
 /// The records of a group.

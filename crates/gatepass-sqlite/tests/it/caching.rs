@@ -8,8 +8,8 @@ use bytes::Bytes;
 use gatepass_core::Payload;
 use gatepass_core::port::Catalog;
 use gatepass_core::publication::NewFile;
-use gatepass_testkit::builders::{new_file, path, project_id, time};
-use gatepass_testkit::catalog::{add_project, list, publish};
+use gatepass_testkit::builders::{new_file, time};
+use gatepass_testkit::catalog::{add_project, list, publish, read};
 use gatepass_testkit::run;
 use rusqlite::Connection;
 
@@ -22,7 +22,7 @@ fn numbered(at: &str, number: u64) -> NewFile {
 }
 
 async fn number(catalog: &Arc<dyn Catalog>, at: &str) -> Option<u64> {
-    let (_, bytes) = catalog.read_file(&project_id(), &path(at)).await.unwrap()?;
+    let (_, bytes) = read(catalog, at).await?;
     Some(u64::from_le_bytes(bytes.unwrap()[..].try_into().unwrap()))
 }
 

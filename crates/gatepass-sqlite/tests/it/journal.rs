@@ -10,7 +10,7 @@ use gatepass_core::publication::NewFile;
 use gatepass_sqlite::OpenError;
 use gatepass_sqlite::SqliteCatalog;
 use gatepass_testkit::builders::{new_file, noise, path, project_id, time};
-use gatepass_testkit::catalog::{Subject, add_project, find, list, publish};
+use gatepass_testkit::catalog::{Subject, add_project, find, list, publish, read};
 use gatepass_testkit::{eventually, run};
 use tempfile::TempDir;
 
@@ -25,7 +25,7 @@ fn small(at: &str, length: usize) -> NewFile {
 }
 
 async fn content(catalog: &Subject, at: &str) -> Option<Bytes> {
-    catalog.read_file(&project_id(), &path(at)).await.unwrap().map(|(_, bytes)| bytes.unwrap())
+    read(catalog, at).await.map(|(_, bytes)| bytes.unwrap())
 }
 
 /// As a kill leaves it: files in the journal alone, and where the record of each ends.
@@ -203,5 +203,65 @@ fn bytes_that_an_earlier_version_has_kept_are_read_and_go_with_their_file() {
         let left = "SELECT count(*) FROM contents";
         let left: i64 = connection.query_row(left, [], |row| row.get(0)).unwrap();
         assert_eq!(left, 1);
+    });
+}
+
+/// Sizes around what is large, of whole pages and of others.
+const MIX: [usize; 8] = [100, 70_000, 5_000, 65_536, 65_537, 262_144, 900, 300_001];
+
+/// Large files bypass the system's cache, small ones do not: in one segment they follow one another,
+/// one at a time and many in one group.
+#[test]
+fn large_files_and_small_ones_follow_one_another() {
+    let after = tempfile::tempdir().unwrap();
+    let to = after.path().to_owned();
+    run(async move {
+        let (directory, catalog) = open();
+        add_project(&catalog).await;
+        list(&catalog, "", 0, 1).await;
+        let locked = lock(&database(directory.path()));
+        for length in MIX {
+            publish(&catalog, small(&format!("one/{length}"), length)).await;
+            assert_eq!(
+                content(&catalog, &format!("one/{length}")).await,
+                Some(noise(length as u64, length))
+            );
+        }
+        let all = MIX.map(|length| publish(&catalog, small(&format!("all/{length}"), length)));
+        futures_util::future::join_all(all).await;
+        copy(directory.path(), &to);
+        drop(locked);
+    });
+    let path = database(after.path());
+    run(async move {
+        for round in 0..2 {
+            let catalog = open_at(&path);
+            for length in MIX {
+                for at in ["one", "all"] {
+                    let found = content(&catalog, &format!("{at}/{length}")).await;
+                    assert!(found == Some(noise(length as u64, length)), "{at}/{length} {round}");
+                }
+            }
+            publish(&catalog, small("next", 70_001)).await;
+            assert!(content(&catalog, "next").await == Some(noise(70_001, 70_001)));
+        }
+    });
+}
+
+/// A large file's record ends with a page, and what comes next leaves that page as it is.
+#[test]
+fn a_large_record_ends_with_a_page() {
+    let (directory, catalog) = open();
+    let segment = segment(directory.path());
+    run(async move {
+        add_project(&catalog).await;
+        for length in [70_000, 99_999, 131_072] {
+            publish(&catalog, small("small", 10)).await;
+            publish(&catalog, small("large", length)).await;
+            let bytes = fs::read(&segment).unwrap();
+            let tail = &noise(length as u64, length)[length - 1_000..];
+            let end = bytes.windows(1_000).rposition(|window| window == tail).unwrap() + 1_000;
+            assert_eq!(end % 4_096, 0, "{length}");
+        }
     });
 }

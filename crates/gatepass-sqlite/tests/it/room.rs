@@ -8,7 +8,7 @@ use gatepass_core::Payload;
 use gatepass_core::condition::Conditions;
 use gatepass_core::publication::NewFile;
 use gatepass_testkit::builders::{new_file, noise, path, project_id, time};
-use gatepass_testkit::catalog::{Subject, add_project, list, publish};
+use gatepass_testkit::catalog::{Subject, add_project, list, publish, read};
 use gatepass_testkit::run;
 
 use super::{database, open, open_at};
@@ -27,8 +27,7 @@ fn content(at: u64, version: u64) -> Bytes {
 }
 
 async fn assert_content(catalog: &Subject, at: u64, version: u64) {
-    let (_, bytes) =
-        catalog.read_file(&project_id(), &path(&at.to_string())).await.unwrap().unwrap();
+    let (_, bytes) = read(catalog, &at.to_string()).await.unwrap();
     assert!(bytes.unwrap() == content(at, version), "{at}");
 }
 

@@ -56,7 +56,7 @@ fn everything_of_an_earlier_version_is_there_and_goes_as_it_should() {
         assert_eq!(list(&catalog, "", 0, 1).await.1, 3_000);
         assert_eq!(list(&catalog, "at/1", 0, 1).await.1, 1_111);
         let read = async |at: &str| {
-            let found = catalog.read_file(&project_id(), &path(at)).await.unwrap();
+            let found = gatepass_testkit::catalog::read(&catalog, at).await;
             found.map(|(file, bytes)| (file.created.unix_millis(), bytes))
         };
         assert_eq!(read("at/2001").await, Some((2_001, Some(Bytes::from_static(b"abc")))));

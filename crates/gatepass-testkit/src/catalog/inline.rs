@@ -1,22 +1,16 @@
 //! Small files, whose bytes the catalog keeps itself. One that keeps none passes by saying so.
 
 use bytes::Bytes;
+use gatepass_core::Payload;
 use gatepass_core::condition::Conditions;
 use gatepass_core::publication::NewFile;
-use gatepass_core::{File, Payload};
 
-use super::{Subject, add_project, find, publish, retired};
+use super::{Subject, add_project, find, publish, read, retired};
 use crate::builders::{new_file, noise, path, project_id, time};
 
 fn inline(at: &str, seconds: u64, bytes: &Bytes) -> NewFile {
     let payload = Payload::Inline(bytes.clone());
     NewFile { payload, size: bytes.len() as u64, ..new_file(at, time(seconds)) }
-}
-
-/// The file at a path and its bytes.
-async fn read(catalog: &Subject, at: &str) -> Option<(File, Option<Bytes>)> {
-    let found = catalog.read_file(&project_id(), &path(at)).await.unwrap();
-    found.map(|(file, bytes)| (File::clone(&file), bytes))
 }
 
 /// What was given comes back, empty or as long as the catalog takes.
@@ -26,7 +20,7 @@ pub async fn bytes_that_the_catalog_keeps_come_back(catalog: Subject) {
     if max == 0 {
         return;
     }
-    for length in [0, 1, 4_000, max] {
+    for length in [0, 1, 4_000, 64 << 10, (64 << 10) + 1, 300_000, max] {
         let (at, bytes) = (format!("file/{length}"), noise(7, length));
         let file = publish(&catalog, inline(&at, 1, &bytes)).await.file;
         assert!(file.inline);

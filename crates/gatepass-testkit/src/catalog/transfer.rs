@@ -1,6 +1,5 @@
 //! Everything out, and in again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -14,7 +13,7 @@ use gatepass_core::{
     RetiredBlob, Upload, UploadId, UploadStatus,
 };
 
-use super::{Subject, add_project, find, list, publish};
+use super::{Subject, add_project, find, list, publish, read_of};
 use crate::builders::{
     blob_id, domain, new_file, noise, path, project, project_id, sealed_key, time, unique_noise,
 };
@@ -122,8 +121,8 @@ pub async fn what_is_brought_in_is_there(catalog: Subject) {
     for record in &records {
         match record {
             Record::File(FileRecord { file, bytes }) => {
-                let read = catalog.read_file(&file.project, &file.path).await.unwrap();
-                assert_eq!(read, Some((Arc::new(file.clone()), bytes.clone())));
+                let read = read_of(&catalog, &file.project, &file.path).await;
+                assert_eq!(read, Some((file.clone(), bytes.clone())));
             }
             Record::Upload(upload) => {
                 let read = catalog.find_upload_by_id(&project_id(), &upload.id).await.unwrap();

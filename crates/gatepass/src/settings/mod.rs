@@ -87,9 +87,10 @@ impl Settings {
             allow_weak_key: values.parsed("allow-weak-key", boolean)?,
             limits: gatepass_core::limits::Limits {
                 file_bytes_max: values.parsed("max-file-size", units::parse_size)?,
-                inline_bytes_max: usize::try_from(
-                    values.parsed("inline-size", units::parse_size)?,
-                )?,
+                inline_bytes_max: match values.optional("inline-size", units::parse_size)? {
+                    Some(size) => usize::try_from(size)?,
+                    None => inline_bytes_max(&store),
+                },
                 uploads_open_max: values
                     .parsed("max-open-uploads", |text| Ok(u64::try_from(number(text)?)?))?,
                 uploads_reserved_bytes_max: values
@@ -224,6 +225,15 @@ fn store(text: &str) -> anyhow::Result<StoreAt> {
     }
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|n| std::env::var(n).ok());
     Ok(StoreAt::S3(Box::new(S3Location::parse(text, region.as_deref())?)))
+}
+
+/// Beside a directory of files, as much as its disk is faster for. Beside a bucket no more than what is
+/// small: who takes one wants the bytes there.
+fn inline_bytes_max(store: &StoreAt) -> usize {
+    match store {
+        StoreAt::Data => gatepass_core::limits::Limits::default().inline_bytes_max,
+        StoreAt::S3(_) => 64 << 10,
+    }
 }
 
 /// Whether readers are sent to the store.

@@ -117,8 +117,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "inline-size",
         "SIZE",
-        Some("64KiB"),
-        "Largest file that the catalog keeps itself, if it can; 0 for none",
+        None,
+        "Largest file that the catalog keeps itself, if it can; 256KiB if not set, 64KiB beside S3; 0 for none",
     ),
     setting("max-open-uploads", "NUMBER", Some("10000"), "Most unfinished uploads of a project"),
     setting(

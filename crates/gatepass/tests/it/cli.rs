@@ -316,7 +316,7 @@ fn files_are_looked_after() {
 #[test]
 fn what_was_deleted_is_swept_by_hand() {
     let server = Server::start();
-    let content = noise(5, 200_000);
+    let content = noise(5, 400_000);
     for path in ["kept", "deleted"] {
         server.send("PUT", &server.put_url(path), &content);
     }

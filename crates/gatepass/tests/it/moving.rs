@@ -61,7 +61,7 @@ fn findings(data: &Path, arguments: &[&str]) -> Vec<String> {
 fn fill(server: &Server) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for (seed, (path, size)) in
-        [("small", 900), ("empty", 0), ("one/large", 200_000), ("two/large", 300_001)]
+        [("small", 900), ("empty", 0), ("one/large", 400_000), ("two/large", 300_001)]
             .into_iter()
             .enumerate()
     {

@@ -219,7 +219,12 @@ impl Start {
 
     /// So that small versions are kept by the catalog, and larger ones by the store.
     pub(crate) fn for_proof(self) -> Self {
-        self.variable("GATEPASS_LOG_LEVEL", "info").variable("GATEPASS_INLINE_SIZE", "4KiB")
+        self.variable("GATEPASS_LOG_LEVEL", "info").keeping("4KiB")
+    }
+
+    /// The catalog keeps files up to this size.
+    pub(crate) fn keeping(self, size: &str) -> Self {
+        self.variable("GATEPASS_INLINE_SIZE", size)
     }
 
     /// Without an API key to import.

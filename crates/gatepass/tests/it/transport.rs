@@ -4,6 +4,7 @@
 pub(crate) mod connection;
 mod downloads;
 mod framing;
+mod gathering;
 mod heads;
 mod many;
 mod memory;

@@ -37,6 +37,19 @@ enum Scenario {
     OverlappingChunk,
     Abort,
     Read,
+    /// What the catalog keeps, and is large for that.
+    PutMiddle,
+    ReplaceMiddle,
+}
+
+impl Scenario {
+    /// Up to which size the catalog keeps files.
+    fn kept(self) -> &'static str {
+        match self {
+            Self::PutMiddle | Self::ReplaceMiddle => "256KiB",
+            _ => "4KiB",
+        }
+    }
 }
 
 const SCENARIOS: [Scenario; 14] = [
@@ -55,6 +68,7 @@ const SCENARIOS: [Scenario; 14] = [
     Scenario::Abort,
     Scenario::Read,
 ];
+const MIDDLE: [Scenario; 2] = [Scenario::PutMiddle, Scenario::ReplaceMiddle];
 
 #[test]
 fn every_call_may_fail() {
@@ -62,7 +76,7 @@ fn every_call_may_fail() {
         return;
     }
     let begun = Instant::now();
-    let lanes: Vec<&[Scenario]> = SCENARIOS.chunks(4).collect();
+    let lanes: Vec<&[Scenario]> = SCENARIOS.chunks(4).chain([&MIDDLE[..]]).collect();
     let (runs, hits) = std::thread::scope(|scope| {
         let lanes: Vec<_> = lanes.into_iter().map(|part| scope.spawn(|| lane(part))).collect();
         let counts = lanes.into_iter().map(|lane| lane.join().unwrap());
@@ -77,7 +91,8 @@ fn every_call_may_fail() {
 fn lane(scenarios: &[Scenario]) -> (u64, u64) {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let start = || Start::at(&data).for_proof().run();
+    let kept = scenarios.first().map_or("0", |scenario| scenario.kept());
+    let start = || Start::at(&data).for_proof().keeping(kept).run();
     let mut server = start();
     let (mut runs, mut hits) = (0, 0);
     for scenario in scenarios {
@@ -135,12 +150,12 @@ fn run(
     } else {
         let data = server.kill();
 
-        Start::at(&data.path).for_proof().run()
+        Start::at(&data.path).for_proof().keeping(scenario.kept()).run()
     };
     Client::new(after.delivery).check(&mut slot).map_err(told)?;
     if number.is_multiple_of(16) {
         let (_, data) = after.terminate();
-        after = Start::at(&data.path).for_proof().run();
+        after = Start::at(&data.path).for_proof().keeping(scenario.kept()).run();
         Client::new(after.delivery).check(&mut slot).map_err(told)?;
     }
     if after.log().contains("panicked") {
@@ -190,16 +205,19 @@ fn prepare(
         (from..from + 500).find(|n| lengths.contains(&crate::content::length(*n))).unwrap()
     };
     let (inline, small, large) = (16..4_000, 5_000..10_000, 100_000..400_000);
+    let middle = 70_000..256 << 10;
     let base = number * 1_000;
     let after = match scenario {
         Scenario::PutInline => find(base, inline.clone()),
         Scenario::PutSmall | Scenario::PutEmpty => find(base, small.clone()),
+        Scenario::PutMiddle | Scenario::ReplaceMiddle => find(base, middle),
         _ => find(base, large),
     };
     let is_inline = matches!(scenario, Scenario::ReplaceInline);
     let before = find(base + 500, if is_inline { inline } else { small });
     let at = At { before, after, upload: sign(Action::Put, &path, number) };
-    let replaces = matches!(scenario, Scenario::Replace | Scenario::ReplaceInline);
+    let replaces =
+        matches!(scenario, Scenario::Replace | Scenario::ReplaceInline | Scenario::ReplaceMiddle);
     if replaces || matches!(scenario, Scenario::Delete | Scenario::Read) {
         let reply = client.send("PUT", &sign(Action::Put, &path, 0), "", &version(at.before));
         reply.filter(|reply| reply.status == 201).ok_or("it cannot be prepared")?;
@@ -226,7 +244,9 @@ fn act(client: &mut Client, slot: &mut Slot, scenario: Scenario, at: &At) -> Res
         | Scenario::PutSmall
         | Scenario::PutLarge
         | Scenario::Replace
-        | Scenario::ReplaceInline => {
+        | Scenario::ReplaceInline
+        | Scenario::PutMiddle
+        | Scenario::ReplaceMiddle => {
             let reply = client.send("PUT", &sign(Action::Put, &path, 0), "", &version(at.after));
             Client::conclude(slot, Found::Version(at.after), reply, &[200, 201])
         }

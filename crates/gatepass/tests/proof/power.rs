@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::kill::kept_by;
 use crate::lane::Lane;
 use crate::random::Random;
 use crate::support::{Server, Start};
@@ -49,7 +50,7 @@ fn a_server_that_does_not_sync_is_caught() {
     for calls in ["fdatasync", "fsync"] {
         let left = AtomicU64::new(60);
         let lie = format!("inject={calls}:retval=0");
-        let caught = run(1, &left, &AtomicU64::new(0), &["-e", &lie]);
+        let caught = run(2, &left, &AtomicU64::new(0), &["-e", &lie]);
         assert!(caught.is_err(), "a server without {calls} passed");
     }
 }
@@ -57,7 +58,7 @@ fn a_server_that_does_not_sync_is_caught() {
 fn run(seed: u64, left: &AtomicU64, harmed: &AtomicU64, extra: &[&str]) -> Result<(), String> {
     let mut lane = Lane::new(seed);
     let data = lane.data.clone();
-    let log = data.with_file_name("trace");
+    let (log, kept) = (data.with_file_name("trace"), kept_by(seed));
     Start::at(&data).run().terminate();
     while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
     {
@@ -66,7 +67,7 @@ fn run(seed: u64, left: &AtomicU64, harmed: &AtomicU64, extra: &[&str]) -> Resul
         let calls = format!("trace={CALLS}");
         strace.extend([log.to_str().unwrap(), "-e", &calls]);
         strace.extend(extra);
-        let server = Start::at(&data).for_proof().under(&strace).run();
+        let server = Start::at(&data).for_proof().keeping(kept).under(&strace).run();
         let pause = Duration::from_millis(5 + lane.random.below(60));
         let requests = lane.work(server.delivery, || {
             std::thread::sleep(pause);
@@ -78,7 +79,7 @@ fn run(seed: u64, left: &AtomicU64, harmed: &AtomicU64, extra: &[&str]) -> Resul
         volatile.read(&std::fs::read_to_string(&log).unwrap());
         harmed.fetch_add(volatile.forget(), Ordering::Relaxed);
         let _ = std::fs::remove_file(data.join("gatepass.db-shm"));
-        let server = Start::at(&data).for_proof().try_run()?;
+        let server = Start::at(&data).for_proof().keeping(kept).try_run()?;
         lane.check(&server)?;
         server.terminate();
     }
