@@ -375,7 +375,7 @@ fn a_data_directory_moves_into_another_one() {
     assert!(said.contains("must not be served"), "{said}");
     // The blobs may go beside the server.
     succeed(&server.data, &[&arguments[..], &["--blobs-only"]].concat());
-    let extra = noise(55, 90_000);
+    let extra = noise(55, 390_000);
     assert_eq!(server.send("PUT", &server.put_url("extra"), &extra).status, 201);
     let (_, old) = server.terminate();
     for bad in [&["migrate"][..], &["migrate", "--to-store", "file:"], &["migrate", "--blobs-only"]]
