@@ -16,6 +16,7 @@ mod output;
 mod pace;
 mod queue;
 mod read;
+mod room;
 mod staging;
 mod store;
 

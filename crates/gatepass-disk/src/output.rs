@@ -3,11 +3,13 @@
 use std::io::{self, IoSlice};
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::fs::{self, Advice, FallocateFlags, OFlags};
 use rustix::io::{Errno, pwritev};
 
 use crate::memory::{PAGE_BYTES, within_page};
+use crate::room::Room;
 
 /// Bytes from which on a write bypasses the system's cache. Of what is smaller the copy costs less
 /// than the wait for the disk.
@@ -16,13 +18,9 @@ const DIRECT_BYTES_MIN: usize = 64 << 10;
 /// at the end of a large upload has little left to wait for.
 const WRITEBACK_BYTES: u64 = 8 << 20;
 
-/// Most bytes of room that are asked for ahead.
-const RESERVE_BYTES_MAX: u64 = 4 << 20;
-
 /// A file, and how far it is written.
 pub(crate) struct Output {
     file: OwnedFd,
-    base: u64,
     at: u64,
     /// Up to where the bytes are on their way to the disk for sure.
     begun: u64,
@@ -30,8 +28,8 @@ pub(crate) struct Output {
     is_direct: bool,
     /// Whether it may. Not every file system takes that.
     may_be_direct: bool,
-    /// Where the room ends that was asked for; `None` where none is asked for.
-    reserved: Option<u64>,
+    /// What room the file has; `None` where none is asked for.
+    room: Option<Arc<Room>>,
 }
 
 impl Output {
@@ -39,13 +37,13 @@ impl Output {
     /// files take as much of the processor for being copied there as for all the rest, and
     /// several parts of one file would wait for each other.
     pub(crate) fn new(file: OwnedFd, at: u64, may_be_direct: bool) -> Self {
-        Self { file, base: at, at, begun: at, is_direct: false, may_be_direct, reserved: None }
+        Self { file, at, begun: at, is_direct: false, may_be_direct, room: None }
     }
 
-    /// Asks for room ahead of what is written. Where there is room already, several may write to
-    /// one file at once; else each has to wait until the file has grown by the others' bytes.
-    pub(crate) fn reserving(self) -> Self {
-        Self { reserved: self.may_be_direct.then_some(self.at), ..self }
+    /// Asks for room before it writes past the system's cache, so that others can write to the same
+    /// file at once.
+    pub(crate) fn in_room(self, room: Arc<Room>) -> Self {
+        Self { room: Some(room), ..self }
     }
 
     /// Writes what comes next. `is_aligned` says that memory and position are alike within a page.
@@ -92,18 +90,17 @@ impl Output {
         Ok(count)
     }
 
-    /// As much again as has come, so that nobody takes room by promises. What is left over is the
-    /// next part's, or is cut off in the end. Without room the write itself will tell.
+    /// Without room the write itself will tell.
     fn reserve(&mut self, length: u64) {
-        let Some(reserved) = self.reserved else { return };
-        let end = self.at.saturating_add(length);
-        if end <= reserved {
-            return;
+        let write = self.at..self.at.saturating_add(length);
+        let Some(room) = &self.room else { return };
+        let Some(asked) = room.take(write) else { return };
+        let length = asked.end - asked.start;
+        let is_there = has_free(&self.file, length.saturating_add(room.keep_free()))
+            && fs::fallocate(&self.file, FallocateFlags::empty(), asked.start, length).is_ok();
+        if !is_there {
+            self.room = None;
         }
-        let came = end.saturating_sub(self.base);
-        let until = end.saturating_add(came.min(RESERVE_BYTES_MAX));
-        let room = fs::fallocate(&self.file, FallocateFlags::empty(), reserved, until - reserved);
-        self.reserved = room.is_ok().then_some(until);
     }
 
     /// "Don't need" makes Linux begin to write dirty pages out, and drop clean ones: at this moment
@@ -121,6 +118,10 @@ impl Output {
     pub(crate) fn sync(&self) -> io::Result<()> {
         Ok(fs::fdatasync(&self.file)?)
     }
+}
+
+fn has_free(file: &OwnedFd, bytes: u64) -> bool {
+    fs::fstatvfs(file).is_ok_and(|stat| stat.f_bavail.saturating_mul(stat.f_frsize) >= bytes)
 }
 
 /// What one call writes.

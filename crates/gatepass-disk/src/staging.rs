@@ -28,6 +28,7 @@ use crate::memory::{Loose, Memory, SEGMENT_BYTES, Segment, loose_cost};
 use crate::output::Output;
 use crate::pace::Pace;
 use crate::queue::{Item, gather};
+use crate::room::Rooms;
 use crate::store::{blob_error, off_thread, unlink};
 
 /// What of one upload may wait for the disk, in bytes: what one write takes, and as much again
@@ -66,6 +67,7 @@ struct Guard {
 
 struct Shared {
     folders: Arc<Folders>,
+    rooms: Arc<Rooms>,
     blob: BlobId,
     extent: Extent,
     state: Mutex<State>,
@@ -122,6 +124,7 @@ enum Phase {
 impl DiskStaging {
     pub(crate) fn new(
         folders: Arc<Folders>,
+        rooms: Arc<Rooms>,
         memory: Arc<Memory>,
         blob: BlobId,
         extent: Extent,
@@ -137,6 +140,7 @@ impl DiskStaging {
         };
         let shared = Shared {
             folders,
+            rooms,
             blob,
             extent,
             state: Mutex::new(state),
@@ -400,7 +404,10 @@ impl Shared {
         let file = fs::openat(folder, self.blob.as_str(), flags, mode)?;
         self.created.store(self.extent.is_whole(), Ordering::Release);
         let output = Output::new(file, self.extent.base(), self.extent.may_be_direct());
-        Ok(if self.extent.is_whole() { output } else { output.reserving() })
+        if self.extent.is_whole() || !self.extent.may_be_direct() {
+            return Ok(output);
+        }
+        Ok(output.in_room(self.rooms.of(&self.blob)))
     }
 
     /// The one door to durability: data first, then the name.

@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 use crate::folders::{FOLDERS, Folders, index_of};
 use crate::memory::Memory;
 use crate::read;
+use crate::room::Rooms;
 use crate::staging::{DiskStaging, Extent};
 
 /// A blob store on a directory.
@@ -23,6 +24,7 @@ use crate::staging::{DiskStaging, Extent};
 pub struct DiskStore {
     folders: Arc<Folders>,
     memory: Arc<Memory>,
+    rooms: Arc<Rooms>,
     options: DiskOptions,
 }
 
@@ -60,12 +62,14 @@ impl DiskStore {
             AtFlags::EACCESS,
         );
         probe.map_err(|error| failed(error.into()))?;
-        Ok(Self { folders: Arc::new(folders), memory: Arc::default(), options })
+        let rooms = Arc::new(Rooms::new(options.keep_free_bytes));
+        Ok(Self { folders: Arc::new(folders), memory: Arc::default(), rooms, options })
     }
 
     fn staging(&self, blob: &BlobId, extent: Extent, hasher: ContentHasher) -> Box<dyn Staging> {
-        let (folders, memory) = (Arc::clone(&self.folders), Arc::clone(&self.memory));
-        Box::new(DiskStaging::new(folders, memory, blob.clone(), extent, hasher))
+        let (folders, rooms) = (Arc::clone(&self.folders), Arc::clone(&self.rooms));
+        let memory = Arc::clone(&self.memory);
+        Box::new(DiskStaging::new(folders, rooms, memory, blob.clone(), extent, hasher))
     }
 
     fn check_room(&self) -> Result<(), BlobError> {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use gatepass_core::BlobId;
-use gatepass_core::port::{BlobError, BlobStore};
+use gatepass_core::port::{BlobError, BlobStore, Outlook, PartedBlob};
+use gatepass_core::{BlobId, ByteRange};
 use gatepass_disk::{DiskOptions, DiskStore};
 use gatepass_testkit::blob_store::{
     Store, assert_holds, hasher, list_all, pour, put, read_first, stage,
@@ -77,6 +77,7 @@ fn on_a_small_disk() {
         return not_run("a full disk: tmpfs cannot be mounted");
     }
     fill_and_free(directory.path());
+    take_no_room_ahead_that_is_to_be_left(directory.path());
     let unmounted = Command::new("umount").arg(directory.path()).status().unwrap();
     assert!(unmounted.success(), "a file is still open");
 }
@@ -100,6 +101,32 @@ fn fill_and_free(directory: &Path) {
         assert_holds(&store, &again, &third).await;
         store.delete(&second).await.unwrap();
         store.check().await.unwrap();
+        store.delete(&again).await.unwrap();
+    });
+}
+
+/// Parts take room as they come, and as much again. That must not be what is to be left free.
+fn take_no_room_ahead_that_is_to_be_left(directory: &Path) {
+    let keep_free_bytes = 13 << 20;
+    let place = directory.join("kept-free");
+    let store = Arc::new(DiskStore::open(&place, DiskOptions { keep_free_bytes }).unwrap());
+    let free = || {
+        let stat = rustix::fs::statvfs(directory).unwrap();
+        stat.f_bavail * stat.f_frsize
+    };
+    run(async {
+        // What has been taken when a part ends depends on how its bytes were gathered.
+        for quarters in 4..=10 {
+            let id = blob_id();
+            let first = ByteRange::new(0, 1).unwrap();
+            let memo = store.begin(&id, Outlook { total: None, first }).await.unwrap();
+            let blob = PartedBlob { id, memo };
+            let mut staging = store.stage_part(&blob, 0, hasher()).await.unwrap();
+            pour(staging.as_mut(), &noise(7, quarters * (256 << 10))).await.unwrap();
+            staging.commit().await.unwrap();
+            assert!(free() >= keep_free_bytes, "{} are free", free());
+            store.delete(&blob.id).await.unwrap();
+        }
     });
 }
 
