@@ -65,8 +65,14 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 /// is faster for it.
 const BLOCKING_THREADS_MAX: usize = 64;
 
+/// Threads that serve clients, for each processor. Sending a file, the system may wait for the disk
+/// in the middle, and a large one keeps a thread for as long as the copying takes: others go on.
+const WORKERS_OF_PROCESSOR: usize = 2;
+
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    builder.worker_threads(processors * WORKERS_OF_PROCESSOR);
     Ok(builder.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build()?)
 }
 
