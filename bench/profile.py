@@ -3,6 +3,7 @@
 
     python3 bench/profile.py put-16k-16            # the functions that take most, by themselves and with what they call
     python3 bench/profile.py put-16k-16 --flame    # and a flame graph, in profile-put-16k-16.svg
+    python3 bench/profile.py put-16k-16 --publish  # and that in docs/performance
     python3 bench/profile.py get-16k --strace      # system calls: how many a request, and their time
 
 Needs perf (package linux-perf), or strace. The flame graph needs inferno:
@@ -11,10 +12,12 @@ Needs perf (package linux-perf), or strace. The flame graph needs inferno:
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from load import Load, build, say
@@ -23,6 +26,30 @@ from server import may_open_many_files
 from workloads import CASES, Scale
 
 SHOWN = 40
+PICTURES = Path(__file__).resolve().parent.parent / "docs" / "performance"
+# What the system does, by the functions that begin it; the first that is found counts.
+CALLS = {
+    "sending": ("tcp_sendmsg", "do_sendfile"),
+    "receiving": ("tcp_recvmsg",),
+    "syncing": ("do_fsync", "vfs_fsync", "ksys_sync"),
+    "writing": ("vfs_write", "vfs_iter_write", "do_pwritev", "vfs_fallocate", "ksys_pwrite"),
+    "waiting and waking": ("do_futex", "do_epoll", "ep_", "schedule", "__schedule", "finish_task_switch"),
+    "other calls": ("do_syscall_64", "entry_SYSCALL_64", "asm_"),
+}
+OURS = {
+    "SQLite": ("sqlite3", "rusqlite"),
+    "checksums": ("crc_fast",),
+    "signatures": ("gatepass_sign", "sha2", "hmac", "digest"),
+    "memory": ("malloc", "free", "memmove", "memcpy", "memset", "calloc", "unlink_chunk"),
+    "HTTP": ("hyper", "http::", "httparse", "gatepass_http"),
+    "runtime": ("tokio", "core::task"),
+    "ours": ("gatepass_",),
+}
+PLUMBING = (
+    "std::", "core::ops::", "__rust", "[unknown]", "start_thread", "clone3", "tokio::runtime::task", "<std::",
+    "tokio::runtime::blocking", "<tokio::runtime::blocking", "<core::panic", "<futures_util", "<core::pin",
+    "entry_SYSCALL", "do_syscall_64", "__x64_sys", "ret_from_fork", "<alloc::boxed",
+)
 
 
 class Watched:
@@ -55,22 +82,72 @@ def tables(data):
         print(f"\n{title}\n" + "\n".join(lines[:SHOWN]))
 
 
-def flame(data, name):
-    collapse, draw = find("inferno-collapse-perf"), find("inferno-flamegraph")
-    if not collapse or not draw:
+def folded(data):
+    """Every stack, from the thread to the function that ran, and how often."""
+    collapse = find("inferno-collapse-perf")
+    if not collapse:
         raise SystemExit("inferno is not installed: cargo install inferno")
     script = subprocess.run(["perf", "script", "-i", data, "--no-inline"], capture_output=True)
-    folded = subprocess.run([collapse], input=script.stdout, capture_output=True)
-    picture = subprocess.run([draw, "--title", name], input=folded.stdout, capture_output=True)
-    path = Path(f"profile-{name}.svg")
+    lines = subprocess.run([collapse], input=script.stdout, capture_output=True).stdout.decode().splitlines()
+    pairs = [line.rsplit(" ", 1) for line in lines]
+    return [(stack.split(";"), int(count)) for stack, count in pairs]
+
+
+def shares(stacks):
+    """What the time was spent on, in percent."""
+    spent = Counter()
+    for frames, count in stacks:
+        spent[kind(frames)] += count
+    total = sum(spent.values())
+    return ", ".join(f"{name} {100 * count / total:.0f}" for name, count in spent.most_common())
+
+
+def kind(frames):
+    """The system's share goes by what it was asked for, ours by who wrote what ran."""
+    for name, signs in CALLS.items():
+        if any(frame.startswith(signs) for frame in frames):
+            return name
+    for frame in reversed(frames):
+        for name, signs in OURS.items():
+            if any(sign in frame for sign in signs):
+                return name
+    return "other"
+
+
+def flame(stacks, title, path):
+    draw = find("inferno-flamegraph")
+    counts = Counter()
+    for frames, count in stacks:
+        counts[";".join(told(frames))] += count
+    lines = "".join(f"{stack} {count}\n" for stack, count in counts.items())
+    command = [draw, "--title", title, "--minwidth", "0.4", "--bgcolors", "#f6f6f6", "--deterministic",
+               "--truncate-text-right"]
+    picture = subprocess.run(command, input=lines.encode(), capture_output=True)
     path.write_bytes(picture.stdout)
     print(f"\n{path}")
+
+
+def told(stack):
+    """The frames of a stack that say something: the thread, and what is not plumbing of the runtime."""
+    thread, *frames = stack
+    return [thread] + [shorter(frame) for frame in frames if not frame.startswith(PLUMBING)]
+
+
+def shorter(frame):
+    """Without what generic types stand for, and without the modules of the runtime and the protocol."""
+    frame = frame.replace("{{closure}}", "{}").replace("{{vtable.shim}}", "{}")
+    as_trait = re.match(r"<(.+) as [^>]+(?:<.*>)?>::(\w+)", frame)
+    frame = f"{as_trait[1]}::{as_trait[2]}" if as_trait else frame
+    while (bare := re.sub(r"<[^<>]*>", "", frame)) != frame:
+        frame = bare
+    return frame
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("case", choices=[case.key for case in CASES if not case.prepare])
     parser.add_argument("--flame", action="store_true", help="draw a flame graph")
+    parser.add_argument("--publish", action="store_true", help="draw it in docs/performance")
     parser.add_argument("--strace", action="store_true", help="count system calls instead")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--binary", help="a server that is built already, with --load")
@@ -97,8 +174,11 @@ def main():
                 data = Path(directory) / "perf.data"
                 figures = perf(server.process.pid, data, run)
                 tables(data)
-                if options.flame:
-                    flame(data, case.key)
+                if options.publish or options.flame:
+                    stacks = folded(data)
+                    place = PICTURES / "flame-" if options.publish else "profile-"
+                    flame(stacks, case.title, Path(f"{place}{case.key}.svg"))
+                    print(shares(stacks))
         finally:
             server.stop()
     say({name: value for name, value in figures.items() if name != "per_second"})
