@@ -82,13 +82,20 @@ def tables(data):
         print(f"\n{title}\n" + "\n".join(lines[:SHOWN]))
 
 
+def inferno(program):
+    found = find(program)
+    if not found:
+        raise SystemExit(f"{program} is not there: cargo install inferno")
+    return found
+
+
 def folded(data):
     """Every stack, from the thread to the function that ran, and how often."""
-    collapse = find("inferno-collapse-perf")
-    if not collapse:
-        raise SystemExit("inferno is not installed: cargo install inferno")
-    script = subprocess.run(["perf", "script", "-i", data, "--no-inline"], capture_output=True)
-    lines = subprocess.run([collapse], input=script.stdout, capture_output=True).stdout.decode().splitlines()
+    script = subprocess.run(["perf", "script", "-i", data, "--no-inline"], capture_output=True, check=True)
+    collapse = [inferno("inferno-collapse-perf")]
+    lines = subprocess.run(collapse, input=script.stdout, capture_output=True, check=True).stdout.decode().splitlines()
+    if not lines:
+        raise SystemExit("perf saw nothing: the case ended too soon")
     pairs = [line.rsplit(" ", 1) for line in lines]
     return [(stack.split(";"), int(count)) for stack, count in pairs]
 
@@ -107,7 +114,8 @@ def kind(frames):
     for name, signs in CALLS.items():
         if any(frame.startswith(signs) for frame in frames):
             return name
-    for frame in reversed(frames):
+    # The first is the thread's name.
+    for frame in reversed(frames[1:]):
         for name, signs in OURS.items():
             if any(sign in frame for sign in signs):
                 return name
@@ -115,14 +123,13 @@ def kind(frames):
 
 
 def flame(stacks, title, path):
-    draw = find("inferno-flamegraph")
     counts = Counter()
     for frames, count in stacks:
         counts[";".join(told(frames))] += count
     lines = "".join(f"{stack} {count}\n" for stack, count in counts.items())
-    command = [draw, "--title", title, "--minwidth", "0.4", "--bgcolors", "#f6f6f6", "--deterministic",
+    command = [inferno("inferno-flamegraph"), "--title", title, "--minwidth", "0.4", "--bgcolors", "#f6f6f6", "--deterministic",
                "--truncate-text-right"]
-    picture = subprocess.run(command, input=lines.encode(), capture_output=True)
+    picture = subprocess.run(command, input=lines.encode(), capture_output=True, check=True)
     path.write_bytes(picture.stdout)
     print(f"\n{path}")
 
@@ -154,6 +161,8 @@ def main():
     parser.add_argument("--load", help="a load that is built already")
     parser.add_argument("--directory", help="where to work")
     options = parser.parse_args()
+    if options.strace and (options.flame or options.publish):
+        parser.error("--strace draws nothing")
     may_open_many_files()
     case = next(case for case in CASES if case.key == options.case)
     # Without them the functions have no names.

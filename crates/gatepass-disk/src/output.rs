@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::fs::{self, Advice, FallocateFlags, OFlags};
+use rustix::fs::{self, Advice, OFlags};
 use rustix::io::{Errno, pwritev};
 
 use crate::memory::{PAGE_BYTES, within_page};
@@ -80,27 +80,14 @@ impl Output {
             fs::fcntl_setfl(&self.file, flags)?;
             self.is_direct = step.is_direct;
         }
-        if step.is_direct {
-            self.reserve(step.length as u64);
+        if let Some(room) = self.room.as_ref().filter(|_| step.is_direct) {
+            room.take(&self.file, self.at..self.at.saturating_add(step.length as u64));
         }
         let count = pwritev(&self.file, &first_bytes(rest, step.length), self.at)?;
         if step.is_direct {
             self.begun = self.at + count as u64;
         }
         Ok(count)
-    }
-
-    /// Without room the write itself will tell.
-    fn reserve(&mut self, length: u64) {
-        let write = self.at..self.at.saturating_add(length);
-        let Some(room) = &self.room else { return };
-        let Some(asked) = room.take(write) else { return };
-        let length = asked.end - asked.start;
-        let is_there = has_free(&self.file, length.saturating_add(room.keep_free()))
-            && fs::fallocate(&self.file, FallocateFlags::empty(), asked.start, length).is_ok();
-        if !is_there {
-            self.room = None;
-        }
     }
 
     /// "Don't need" makes Linux begin to write dirty pages out, and drop clean ones: at this moment
@@ -118,10 +105,6 @@ impl Output {
     pub(crate) fn sync(&self) -> io::Result<()> {
         Ok(fs::fdatasync(&self.file)?)
     }
-}
-
-fn has_free(file: &OwnedFd, bytes: u64) -> bool {
-    fs::fstatvfs(file).is_ok_and(|stat| stat.f_bavail.saturating_mul(stat.f_frsize) >= bytes)
 }
 
 /// What one call writes.

@@ -8,9 +8,12 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use gatepass_core::BlobId;
+use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
 
 /// Most bytes that are asked for ahead at once.
 const AHEAD_BYTES_MAX: u64 = 64 << 20;
@@ -19,9 +22,11 @@ const STRETCHES_MAX: usize = 256;
 
 /// The room of all blobs that parts are being written of.
 pub(crate) struct Rooms {
-    /// Bytes of the disk that are not asked for.
+    /// Bytes of the disk that are to be left free.
     keep_free: u64,
-    rooms: Mutex<HashMap<BlobId, Weak<Room>>>,
+    /// Bytes that are being asked for at this moment.
+    asking: AtomicU64,
+    of_blobs: Mutex<HashMap<BlobId, Weak<Room>>>,
 }
 
 /// The room of one blob, as far as the parts know of it that are being written now.
@@ -33,15 +38,17 @@ pub(crate) struct Room {
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// Bytes that were written.
+    /// Bytes that were written past the system's cache, or are about to be.
     came: u64,
+    /// The disk has no more.
+    is_refused: bool,
     /// What was asked for, in order, apart from one another.
     stretches: Vec<Range<u64>>,
 }
 
 impl Rooms {
     pub(crate) fn new(keep_free: u64) -> Self {
-        Self { keep_free, rooms: Mutex::default() }
+        Self { keep_free, asking: AtomicU64::new(0), of_blobs: Mutex::default() }
     }
 
     /// The room of a blob. It is shared with whoever has it already, and forgotten with the last.
@@ -56,9 +63,24 @@ impl Rooms {
         room
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<BlobId, Weak<Room>>> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Asks the file system; says whether there is room.
+    fn ask(&self, file: &OwnedFd, asked: &Range<u64>) -> bool {
+        let length = asked.end - asked.start;
+        // Others ask at the same moment, and to be answered takes a while.
+        let asking = self.asking.fetch_add(length, Ordering::Relaxed).saturating_add(length);
+        let is_there = has_free(file, asking.saturating_add(self.keep_free))
+            && fallocate(file, FallocateFlags::empty(), asked.start, length).is_ok();
+        self.asking.fetch_sub(length, Ordering::Relaxed);
+        is_there
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<BlobId, Weak<Room>>> {
+        self.of_blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn has_free(file: &OwnedFd, bytes: u64) -> bool {
+    fstatvfs(file).is_ok_and(|stat| stat.f_bavail.saturating_mul(stat.f_frsize) >= bytes)
 }
 
 impl Drop for Room {
@@ -72,22 +94,31 @@ impl Drop for Room {
 }
 
 impl Room {
-    /// Bytes of the disk that are not asked for.
-    pub(crate) fn keep_free(&self) -> u64 {
-        self.all.keep_free
+    /// Sees to room in the file for what is going to be written. Without room the write itself will
+    /// tell.
+    pub(crate) fn take(&self, file: &OwnedFd, write: Range<u64>) {
+        let Some(asked) = self.taken().take(write) else { return };
+        if !self.all.ask(file, &asked) {
+            self.taken().is_refused = true;
+        }
     }
 
-    /// Notes what is going to be written, and says what to ask the file system for before that.
-    pub(crate) fn take(&self, write: Range<u64>) -> Option<Range<u64>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).take(write)
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Taken {
+    /// Notes what is going to be written, and says what to ask the file system for before that.
     fn take(&mut self, write: Range<u64>) -> Option<Range<u64>> {
         self.came = self.came.saturating_add(write.end - write.start);
         let is_there = |taken: &Range<u64>| taken.start <= write.start && write.end <= taken.end;
-        if self.stretches.iter().any(is_there) || self.stretches.len() >= STRETCHES_MAX {
+        let touches = |taken: &Range<u64>| taken.start <= write.end && write.start <= taken.end;
+        let are_many = self.stretches.len() >= STRETCHES_MAX;
+        if self.is_refused
+            || self.stretches.iter().any(is_there)
+            || are_many && !self.stretches.iter().any(touches)
+        {
             return None;
         }
         self.add(write.clone());
@@ -152,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_takes_more_than_has_come() {
+    fn nobody_takes_more_ahead_than_has_come() {
         let mut taken = Taken::default();
         assert_eq!(taken.take(0..CHUNK), Some(0..2 * CHUNK));
         // Far apart, where nothing has come.
@@ -162,7 +193,10 @@ mod tests {
             assert!(taken.bytes() <= 2 * taken.came);
         }
         assert_eq!(taken.stretches.len(), STRETCHES_MAX);
-        assert_eq!(taken.take(0..WRITE), None);
+        // Where something is already, it goes on.
+        let last = taken.stretches[STRETCHES_MAX - 1].end;
+        assert!(taken.take(last..last + WRITE).is_some());
+        assert_eq!(taken.take(u64::MAX - WRITE..u64::MAX), None);
         assert!(Taken::default().take(u64::MAX - 5..u64::MAX).is_some());
     }
 
@@ -186,7 +220,7 @@ mod tests {
         let again = rooms.of(&first.blob);
         assert!(Arc::ptr_eq(&first, &again));
         drop((first, second));
-        assert_eq!(again.take(0..10), Some(0..20));
+        assert_eq!(again.taken().take(0..10), Some(0..20));
         assert_eq!(rooms.lock().len(), 1);
         drop(again);
         assert!(rooms.lock().is_empty());

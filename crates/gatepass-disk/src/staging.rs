@@ -404,10 +404,10 @@ impl Shared {
         let file = fs::openat(folder, self.blob.as_str(), flags, mode)?;
         self.created.store(self.extent.is_whole(), Ordering::Release);
         let output = Output::new(file, self.extent.base(), self.extent.may_be_direct());
-        if self.extent.is_whole() || !self.extent.may_be_direct() {
-            return Ok(output);
-        }
-        Ok(output.in_room(self.rooms.of(&self.blob)))
+        Ok(match self.extent {
+            Extent::Whole(_) => output,
+            Extent::Part(_) => output.in_room(self.rooms.of(&self.blob)),
+        })
     }
 
     /// The one door to durability: data first, then the name.

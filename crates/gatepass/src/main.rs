@@ -16,6 +16,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::runtime::{Builder, Runtime};
 
 use cli::{Cli, Command};
 
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let json = cli.json;
     match &cli.command {
-        Command::Serve(serve) => runtime()?.block_on(serve.run(json))?,
+        Command::Serve(serve) => serving_runtime()?.block_on(serve.run(json))?,
         Command::Sign(sign) => sign.run(json)?,
         Command::Put(put) => return runtime()?.block_on(put.run(json)),
         Command::Get(get) => runtime()?.block_on(get.run(json))?,
@@ -69,10 +70,16 @@ const BLOCKING_THREADS_MAX: usize = 64;
 /// in the middle, and a large one keeps a thread for as long as the copying takes: others go on.
 const WORKERS_OF_PROCESSOR: usize = 2;
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
+fn serving_runtime() -> anyhow::Result<Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    builder.worker_threads(processors * WORKERS_OF_PROCESSOR);
+    build(Builder::new_multi_thread().worker_threads(processors * WORKERS_OF_PROCESSOR))
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    build(&mut Builder::new_multi_thread())
+}
+
+fn build(builder: &mut Builder) -> anyhow::Result<Runtime> {
     Ok(builder.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build()?)
 }
 
