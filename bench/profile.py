@@ -130,8 +130,15 @@ def flame(stacks, title, path):
     command = [inferno("inferno-flamegraph"), "--title", title, "--minwidth", "0.4", "--bgcolors", "#f6f6f6", "--deterministic",
                "--truncate-text-right"]
     picture = subprocess.run(command, input=lines.encode(), capture_output=True, check=True)
-    path.write_bytes(picture.stdout)
+    path.write_text(without_script(picture.stdout.decode()))
     print(f"\n{path}")
+
+
+def without_script(picture):
+    """A page shows a picture without running it, and what it would search with is of no use then."""
+    for part in (r"<script.*?</script>", r"<!--.*?-->", r' onload="[^"]*"', r'<text id="(unzoom|search)".*?</text>'):
+        picture = re.sub(part, "", picture, flags=re.DOTALL)
+    return picture
 
 
 def told(stack):
