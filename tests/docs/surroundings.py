@@ -169,16 +169,23 @@ def stored(data):
     return b"\x78\x01" + b"".join(head + part for head, part in zip(heads, parts)) + struct.pack(">I", zlib.adler32(data))
 
 
+GIVEN = set()
+GIVING = threading.Lock()
+
+
 def free_port():
-    """Below those that the system gives to connections, so that none of these takes it meanwhile."""
-    for _ in range(1000):
-        port = random.randint(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
+    """Below those that the system gives to connections, so that none of these takes it meanwhile. Each is
+    given once: pages are tried side by side, and it takes a while until somebody listens."""
+    with GIVING:
+        for port in random.sample(range(20_000, 32_000), 1_000):
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            if port not in GIVEN:
+                GIVEN.add(port)
                 return port
-            except OSError:
-                continue
     raise RuntimeError("no free port")
 
 
