@@ -148,7 +148,7 @@ def told(stack):
 
 
 def shorter(frame):
-    """Without what generic types stand for, and without the modules of the runtime and the protocol."""
+    """Without what generic types stand for, and which trait a function is of."""
     frame = frame.replace("{{closure}}", "{}").replace("{{vtable.shim}}", "{}")
     as_trait = re.match(r"<(.+) as [^>]+(?:<.*>)?>::(\w+)", frame)
     frame = f"{as_trait[1]}::{as_trait[2]}" if as_trait else frame
