@@ -4,20 +4,24 @@
 mod keys;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatepass_core::port::{Catalog, CatalogError, Clock};
 use gatepass_core::project::{Domain, Project, SealedKey, SettingsChange, SettingsRecords};
 use gatepass_core::{AccessRule, AccessRules, KeyId, LegacyUrls, ProjectId, Scopes, Visibility};
 use gatepass_sign::{ACCESS_RULES_MAX, KEYS_TRIED_MAX, KeyText, KeyTextError};
+use tokio::time::{Instant, sleep};
 
 use crate::random;
 use crate::vault::{MasterKeys, VaultError};
 
 pub use keys::{MadeKey, NewKey, ROTATION_OVERLAP};
 
-/// How often a change is decided, at most: each time but the first, somebody else has changed
-/// settings between reading and writing. So many in a row are people no more.
-const ATTEMPTS_MAX: u32 = 20;
+/// How long a change is decided again because others changed settings between reading and writing.
+pub(crate) const CHANGE_MAX: Duration = Duration::from_secs(10);
+/// The longest pause before it is decided again. How long it is, chance says: nodes that change
+/// settings one after the other fall into step otherwise, and one of them comes too late each time.
+const PAUSE_MAX: Duration = Duration::from_millis(16);
 
 /// Changes settings. What is decided by settings that were read is written only if they are still
 /// those; else it is decided again by the new ones: several servers and command lines may be at it.
@@ -233,19 +237,21 @@ impl Admin {
         &self,
         decide: impl Fn(Attempt<'_>) -> Result<(Vec<SettingsChange>, T), E>,
     ) -> Result<T, E> {
-        for number in 0..ATTEMPTS_MAX {
+        let deadline = Instant::now() + CHANGE_MAX;
+        let mut again = false;
+        loop {
             let settings = self.settings().await?;
-            let attempt = Attempt { settings: &settings, again: number > 0 };
+            let attempt = Attempt { settings: &settings, again };
             let (changes, outcome) = decide(attempt)?;
             let unchanged = SettingsChange::RequireVersion(settings.version);
             let changes = std::iter::once(unchanged).chain(changes).collect();
             match self.catalog.change_settings(changes).await {
                 Ok(()) => return Ok(outcome),
-                Err(CatalogError::Outdated) => {}
+                Err(CatalogError::Outdated) if Instant::now() < deadline => again = true,
                 Err(error) => return Err(AdminError::from(error).into()),
             }
+            sleep(random::share_of(PAUSE_MAX)).await;
         }
-        Err(AdminError::from(CatalogError::Outdated).into())
     }
 
     fn blank_project(&self, name: &str) -> Project {

@@ -1,5 +1,7 @@
 //! The one place where randomness comes from.
 
+use std::time::Duration;
+
 use gatepass_core::{BlobId, FileId, MediaId, Timestamp, UploadId};
 
 /// Bytes from the operating system's generator.
@@ -30,6 +32,11 @@ pub(crate) fn media_id() -> MediaId {
 
 pub(crate) fn upload_id() -> UploadId {
     UploadId::from_random(bytes())
+}
+
+/// Any time from none to this one.
+pub(crate) fn share_of(most: Duration) -> Duration {
+    most * u32::from(u8::from_le_bytes(bytes())) / u32::from(u8::MAX)
 }
 
 /// A name that nothing else has.

@@ -3,7 +3,9 @@
 use gatepass_core::port::CatalogError;
 use gatepass_core::{AccessRule, AccessRules, KeyGrant};
 
-use crate::admin::{Admin, AdminError};
+use tokio::time::timeout;
+
+use crate::admin::{Admin, AdminError, CHANGE_MAX};
 use crate::engine::Engine;
 
 /// The rules, as the catalog has them.
@@ -23,12 +25,14 @@ pub async fn remove(engine: &Engine, key: &KeyGrant, prefix: &str) -> Result<(),
     change(engine, async |admin| admin.remove_rule(key.project(), prefix).await.map(drop)).await
 }
 
-/// One change at a time: changes that cross here would only be decided again.
+/// One change at a time: changes that cross here would only be decided again. Nobody waits without
+/// end behind others while the catalog hangs.
 async fn change(
     engine: &Engine,
     change: impl AsyncFnOnce(Admin) -> Result<(), AdminError>,
 ) -> Result<(), AdminError> {
-    let _turn = engine.settings_turn.lock().await;
+    let turn = timeout(CHANGE_MAX, engine.settings_turn.lock()).await;
+    let _turn = turn.map_err(|late| CatalogError::Unavailable(late.into()))?;
     change(engine.admin()).await?;
     if let Err(error) = engine.reload_settings().await {
         tracing::warn!(%error, "changed settings could not be read; tried again in seconds");
