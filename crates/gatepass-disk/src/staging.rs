@@ -186,7 +186,10 @@ impl DiskStaging {
             state.push(self.filling.take());
             self.next = None;
         }
-        let is_enough = state.waiting > if is_fast { START_BYTES } else { START_BYTES_OF_SLOW };
+        // What there is no room for waits until a job has written what waits before it.
+        let is_stuck = !bytes.is_empty();
+        let start = if is_fast { START_BYTES } else { START_BYTES_OF_SLOW };
+        let is_enough = is_stuck || state.waiting > start;
         drop(state);
         if is_enough {
             start_job(&self.shared);

@@ -1,12 +1,14 @@
 //! What waits for a slow disk is bounded.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use gatepass_testkit::blob_store::{assert_holds, list_all, stage};
+use gatepass_testkit::blob_store::{assert_holds, hasher, list_all, stage};
 use gatepass_testkit::builders::{blob_id, noise};
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 
 use super::open;
 
@@ -95,4 +97,31 @@ fn tiny_pieces_count_with_what_they_cost() {
         staging.discard().await;
         assert!(list_all(&store).await.is_empty());
     });
+}
+
+/// While thousands of others have little in memory each, which no job takes from there yet, an
+/// upload goes on all the same: with a piece that there is no room for, its job starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_goes_on_while_others_fill_the_memory() {
+    const OTHERS: usize = 3_000;
+    const HANGS: Duration = Duration::from_mins(1);
+    let (_directory, store) = open();
+    let mut others = Vec::new();
+    for _ in 0..OTHERS {
+        let mut other = stage(&store, &blob_id()).await;
+        other.write(noise(3, 3_500)).await.unwrap();
+        others.push(other);
+    }
+    let (blob, content) = (blob_id(), noise(4, 500_000));
+    let mut staging = store.stage(&blob, Some(500_000), hasher()).await.unwrap();
+    let mut rest = content.clone();
+    for length in [10_000, 100_000, 390_000] {
+        let written = staging.write(rest.split_to(length));
+        timeout(HANGS, written).await.expect("it waits for nobody").unwrap();
+    }
+    staging.commit().await.unwrap();
+    assert_holds(&store, &blob, &content).await;
+    for other in others {
+        other.discard().await;
+    }
 }
