@@ -20,6 +20,10 @@ use crate::writer::{Writer, noted};
 const KEEP: Duration = Duration::from_hours(1);
 /// Bytes of files that are moved at once.
 const MOVE_BYTES: usize = 4 << 20;
+/// Files that are moved at once: publications wait meanwhile.
+const MOVE_FILES: usize = 256;
+/// What a record has beside the bytes of its file, about.
+const RECORD_BYTES: u64 = 600;
 
 pub(crate) struct JournalRoom<'a> {
     pub(crate) readers: &'a Readers,
@@ -76,13 +80,16 @@ struct Finished {
     number: u64,
     /// Of the file, in bytes.
     length: u64,
-    /// Bytes of files that are in use.
-    used: u64,
+    /// Files that are in use, and their bytes.
+    files: u64,
+    bytes: u64,
 }
 
 impl Finished {
+    /// A record is never much shorter than [`RECORD_BYTES`], however small its file: else what is full
+    /// of tiny files would be moved again and again.
     fn is_sparse(&self) -> bool {
-        self.used > 0 && self.used < self.length / 2
+        self.files > 0 && self.bytes + self.files * RECORD_BYTES < self.length / 2
     }
 }
 
@@ -92,10 +99,11 @@ fn finished(connection: &Connection, segments: &Segments) -> rusqlite::Result<Ve
     all.filter(|(number, _)| *number < current)
         .map(|(number, length)| {
             let used = connection
-                .prepare_cached("SELECT bytes FROM segments WHERE number = ?1 AND files > 0")?
-                .query_row([number], |row| row.get(0))
+                .prepare_cached("SELECT files, bytes FROM segments WHERE number = ?1")?
+                .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            Ok(Finished { number, length, used: used.unwrap_or(0) })
+            let (files, bytes) = used.unwrap_or_default();
+            Ok(Finished { number, length, files, bytes })
         })
         .collect()
 }
@@ -130,7 +138,7 @@ fn note_empty(
 /// The next files of a segment that are in use; none at its end.
 fn in_use(connection: &Connection, scan: &mut Scan, number: u64) -> rusqlite::Result<Vec<Record>> {
     let (mut records, mut bytes) = (Vec::new(), 0);
-    while bytes < MOVE_BYTES {
+    while bytes < MOVE_BYTES && records.len() < MOVE_FILES {
         let Some(found) = scan.next_here().map_err(|error| unreadable(&error))? else { break };
         let Record { file, bytes: Some(content), .. } = found.record else { continue };
         let is_used = connection
@@ -142,4 +150,21 @@ fn in_use(connection: &Connection, scan: &mut Scan, number: u64) -> rusqlite::Re
         }
     }
     Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_sparse_when_most_of_its_records_are_gone() {
+        let is_sparse =
+            |files, bytes| Finished { number: 1, length: 64 << 20, files, bytes }.is_sparse();
+        assert!(!is_sparse(0, 0), "it is empty");
+        for (file_bytes, all) in [(1, 95_000), (100, 88_000), (16 << 10, 3_900), (1 << 20, 63)] {
+            assert!(!is_sparse(all, all * file_bytes), "{file_bytes}");
+            assert!(!is_sparse(all * 6 / 10, all * 6 / 10 * file_bytes), "{file_bytes}");
+            assert!(is_sparse(all * 4 / 10, all * 4 / 10 * file_bytes), "{file_bytes}");
+        }
+    }
 }

@@ -42,8 +42,9 @@ const QUEUE_WAIT: Duration = Duration::from_secs(5);
 /// What a change returns: its own refusal, or a fault of the catalog.
 pub(crate) type Outcome<T, E> = Result<T, E>;
 
-/// One change: runs inside the transaction, then tells its caller how that ended.
-type Change = Box<dyn FnOnce(&Transaction<'_>) -> Report + Send>;
+/// One change: runs inside the transaction, then tells its caller how that ended. Where there is no
+/// transaction it tells why.
+type Change = Box<dyn FnOnce(Result<&Transaction<'_>, &rusqlite::Error>) -> Report + Send>;
 /// Called with the fate of the transaction.
 type Report = Box<dyn FnOnce(Result<(), &rusqlite::Error>) + Send>;
 
@@ -190,8 +191,11 @@ impl Writer {
         E: From<CatalogError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let change: Change = Box::new(move |transaction| {
-            let outcome = in_savepoint(transaction, change);
+        let change: Change = Box::new(move |begun| {
+            let outcome = match begun {
+                Ok(transaction) => in_savepoint(transaction, change),
+                Err(error) => Err(E::from(commit_error(error))),
+            };
             Box::new(move |committed| {
                 let outcome = match committed {
                     Ok(()) => outcome,

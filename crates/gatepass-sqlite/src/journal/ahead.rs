@@ -68,8 +68,9 @@ impl Ahead {
         let written = group.end + WRITTEN_BYTES;
         let mut pieces = (group.end..written).step_by(ZEROES.len());
         if pieces.any(|place| write_all(file, &mut [IoSlice::new(&ZEROES)], place).is_err()) {
-            // Not with each group again.
-            self.small_groups = 0;
+            // There may be room for the group alone; and not with each group again.
+            let _ = file.set_len(group.end);
+            (self.taken, self.small_groups) = (group.end, 0);
             return None;
         }
         self.written = written;
@@ -111,6 +112,16 @@ mod tests {
         let written = ahead.written;
         let end = groups(&mut ahead, &file, 50, end, 4 * SMALL_BYTES);
         assert!(ahead.written == written && ahead.taken >= end && end > written);
+    }
+
+    /// A disk with little room is for records, not for zeroes.
+    #[test]
+    fn zeroes_that_find_no_room_leave_it_to_the_group() {
+        let file = File::open("/dev/null").unwrap();
+        let mut ahead = Ahead::of(0);
+        let end = groups(&mut ahead, &file, u64::from(SMALL_GROUPS) - 1, 0, RECORD);
+        let kept = ahead.take(&file, end..end + RECORD);
+        assert_eq!((kept, ahead.written, ahead.taken), (None, 0, end + RECORD));
     }
 
     /// Records that are there are not written over.

@@ -304,8 +304,11 @@ impl Publisher {
         journal.begin_segment().map_err(|error| journal_error(&error))?;
         let begin = journal.end();
         let (sender, receiver) = oneshot::channel();
-        let change: Change = Box::new(move |transaction| {
-            let noted = note(transaction, begin).map_err(catalog_error);
+        let change: Change = Box::new(move |begun| {
+            let noted = match begun {
+                Ok(transaction) => note(transaction, begin).map_err(catalog_error),
+                Err(error) => Err(super::commit_error(error)),
+            };
             Box::new(move |committed| {
                 let committed = committed.map_err(super::commit_error);
                 let _ = sender.send(committed.and(noted));

@@ -173,13 +173,13 @@ impl Work {
     /// One transaction for all, after what was published before.
     fn change(&mut self, changes: Vec<Change>) {
         self.look_for_others();
-        let mut reports: Vec<Report> = Vec::with_capacity(changes.len());
+        let (mut untried, mut reports) = (changes, Vec::<Report>::new());
         let committed = self.transact(true, |transaction| {
-            reports.extend(changes.into_iter().map(|change| change(transaction)));
+            reports.extend(untried.drain(..).map(|change| change(Ok(transaction))));
         });
         if let Err(error) = &committed {
-            // Callers of changes that were not even tried learn of it by their dropped jobs.
             tracing::error!(%error, "a transaction was not committed");
+            reports.extend(untried.into_iter().map(|change| change(Err(error))));
         }
         for report in reports {
             report(committed.as_ref().copied());

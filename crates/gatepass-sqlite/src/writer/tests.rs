@@ -181,3 +181,17 @@ fn what_waits_is_made_before_the_writer_ends() {
         assert_eq!(notes(&directory), "0 1 2 3 4 5 6 7 8");
     });
 }
+
+/// Not only that its change was not made.
+#[test]
+fn whoever_is_not_served_learns_why() {
+    let (directory, writer, _) = start();
+    run(async move {
+        let lock = lock(&database(&directory));
+        let refused = begin(&writer, |connection| add(connection, "never")).await;
+        let Err(CatalogError::Unavailable(reason)) = refused else { panic!("{refused:?}") };
+        assert!(reason.to_string().contains("locked"), "{reason}");
+        drop(lock);
+        assert_eq!(notes(&directory), "");
+    });
+}
