@@ -46,6 +46,8 @@ pub struct Engine {
     pub(crate) buffers: Arc<Buffers>,
     /// Held by whoever reads settings and writes them back.
     pub(crate) settings_turn: AsyncMutex<()>,
+    /// Held by whoever reads settings for all requests: what was read first counts first.
+    reading_turn: AsyncMutex<()>,
     /// Fetches that may run.
     pub(crate) ingest_room: Arc<Semaphore>,
     pub(crate) attempts: Attempts,
@@ -84,6 +86,7 @@ impl Engine {
             inline_room: Arc::new(Semaphore::new(limits.inline_waiting_bytes_max)),
             buffers: Arc::default(),
             settings_turn: AsyncMutex::default(),
+            reading_turn: AsyncMutex::default(),
             ingest_room: Arc::new(Semaphore::new(limits.ingests_max)),
             attempts: Attempts::default(),
             finishing: Finishing::default(),
@@ -151,6 +154,7 @@ impl Engine {
 
     /// Takes over settings that somebody else has changed; says whether there were any.
     pub async fn reload_settings(&self) -> Result<bool, StartError> {
+        let _turn = self.reading_turn.lock().await;
         if self.ports.catalog.settings_version().await? == self.directory.load().version() {
             return Ok(false);
         }

@@ -75,9 +75,15 @@ impl Attempts {
 
     /// Cuts every attempt at an upload, and waits until nobody writes to it.
     pub(crate) async fn stop(&self, upload: &UploadId) {
+        self.stop_beyond(upload, 0).await;
+    }
+
+    /// Likewise those that go further than this.
+    pub(crate) async fn stop_beyond(&self, upload: &UploadId, end: u64) {
         loop {
             let ended = self.shared.ended.notified();
-            let active = self.shared.of(upload);
+            let mut active = self.shared.of(upload);
+            active.retain(|entry| entry.range.end() > end);
             if active.is_empty() {
                 return;
             }

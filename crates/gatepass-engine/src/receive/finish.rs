@@ -66,7 +66,8 @@ pub(crate) async fn finish_if_complete_as(
     Ok(Progress::Finished(Box::new(received(engine, &upload, finished))))
 }
 
-/// 1. make a blob of the parts; 2. find the type and the digests; 3. publish.
+/// 1. stop who writes behind the end; 2. make a blob of the parts; 3. find the type and the digests;
+/// 4. publish.
 async fn finish(
     engine: &Engine,
     upload: &Upload,
@@ -75,6 +76,8 @@ async fn finish(
     let size = upload.total.unwrap_or_else(|| upload.parts.end());
     let facts = UploadFacts { declared_size: Some(size), ..UploadFacts::default() };
     let admission = admission::admit(upload.policy.as_ref(), &facts, u64::MAX)?;
+    // What somebody still writes behind the end would be left there.
+    engine.attempts.stop_beyond(&upload.id, size).await;
     engine.ports.store.assemble(&upload.parted_blob(), &upload.parts).await?;
     let sniffed = ByteRange::first(size.min(engine.limits.sniff_bytes as u64));
     let head = serve::read_all(engine, &upload.blob, sniffed).await?;

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::{Answer, KEY, Server, Start, noise, now, on_s3};
+use crate::transport::connection::{Connection, put_head};
 
 fn chunk(server: &Server, url: &str, content_range: &str, body: &[u8]) -> Answer {
     server.request("PUT", url).header("Content-Range", content_range).body(body).send()
@@ -508,4 +510,34 @@ fn two_gib_through_kills_and_cuts() {
     let torture = crate::torture::Torture::new(SIZE, CHUNK);
     let file = torture.run(8, 5);
     assert_eq!(file["filesize"].as_u64(), Some(SIZE));
+}
+
+/// A request that does not say how long the file is may be on its way to behind its end when another
+/// one ends it. What it still sends must not become part of the blob.
+#[test]
+fn nothing_is_written_behind_the_end_of_a_file() {
+    let server = Server::start();
+    let (url, file) = (server.put_url("a"), noise(18, 100));
+    let framing =
+        "Content-Length: 1000000\r\nContent-Range: bytes 100-1000099/*\r\nExpect: 100-continue\r\n";
+    let mut behind = Connection::open(server.delivery);
+    behind.say(put_head(&url, framing));
+    assert_eq!(behind.line(), "HTTP/1.1 100 Continue\r\n");
+    assert_eq!(behind.line(), "\r\n");
+    behind.say(noise(97, 200_000));
+    assert_eq!(send(&server, &url, &file, 0, 100).status, 201);
+    let _ = behind.try_say(noise(96, 800_000));
+    if let Some(answer) = behind.answer() {
+        assert!(matches!(answer.status, 409 | 503), "{}", answer.json());
+    }
+    assert!(server.send("GET", "/a", b"").body == file);
+    if !on_s3() {
+        assert_eq!(blob_lengths(&server.data), [100]);
+    }
+}
+
+fn blob_lengths(data: &Path) -> Vec<u64> {
+    let entries = |path: PathBuf| std::fs::read_dir(path).unwrap().map(Result::unwrap);
+    let folders = entries(data.join("blobs")).map(|folder| folder.path());
+    folders.flat_map(entries).map(|blob| blob.metadata().unwrap().len()).collect()
 }
