@@ -34,10 +34,15 @@ pub struct ChunkedUpload {
     pub attempts_max: u32,
     /// Told the upload's own URL, by which anybody who has it can go on.
     pub on_upload_url: Option<OnUploadUrl>,
+    /// Told why something is about to be tried again.
+    pub on_retry: Option<OnRetry>,
 }
 
 /// Told an upload's own URL.
 pub type OnUploadUrl = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Told what went wrong this time.
+pub type OnRetry = Arc<dyn Fn(&ClientError) + Send + Sync>;
 
 impl Default for ChunkedUpload {
     fn default() -> Self {
@@ -47,6 +52,7 @@ impl Default for ChunkedUpload {
             connections_max: 8,
             attempts_max: 12,
             on_upload_url: None,
+            on_retry: None,
         }
     }
 }
@@ -147,7 +153,14 @@ impl Transfer<'_> {
             if !error.may_heal() || attempt >= self.how.attempts_max {
                 return Err(error);
             }
+            self.tell_retry(&error);
             tokio::time::sleep(pause(attempt, None)).await;
+        }
+    }
+
+    fn tell_retry(&self, error: &ClientError) {
+        if let Some(tell) = &self.how.on_retry {
+            tell(error);
         }
     }
 
@@ -171,6 +184,7 @@ impl Transfer<'_> {
                     if !error.may_heal() || attempts >= self.how.attempts_max {
                         return Err(error);
                     }
+                    self.tell_retry(&error);
                     wanted = (wanted / 2).max(1);
                     queue.push_front(Chunk { attempts, ..chunk });
                 }
@@ -264,9 +278,19 @@ impl Transfer<'_> {
         let body = answer.bytes().await.map_err(ClientError::transport)?;
         let upload = object_of(&body);
         if let (Some(tell), Some(url)) = (&self.how.on_upload_url, upload["url"].as_str()) {
-            tell(url);
+            tell(&at_same_place(&self.url, url));
         }
         Ok(upload)
+    }
+}
+
+/// An upload's own URL, at the address that is in use: the one in the answer is at the project's
+/// public one, which may not be reachable from here.
+fn at_same_place(used: &str, own: &str) -> String {
+    let place = used.split_once('?').map_or(used, |(place, _)| place);
+    match own.split_once('?') {
+        Some((_, query)) => format!("{place}?{query}"),
+        None => own.to_owned(),
     }
 }
 
@@ -305,6 +329,15 @@ fn jitter() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_uploads_own_url_is_where_the_upload_went() {
+        let own = "https://files.example.net/a?upload=upl_1";
+        for used in ["http://127.0.0.1:8080/a?expiry=1&signature=x", "http://127.0.0.1:8080/a"] {
+            assert_eq!(at_same_place(used, own), "http://127.0.0.1:8080/a?upload=upl_1");
+        }
+        assert_eq!(at_same_place("http://h/a", "http://g/a"), "http://g/a");
+    }
 
     #[test]
     fn pauses_grow_and_end() {

@@ -17,8 +17,15 @@ pub enum ClientError {
         request_id: Option<String>,
     },
     /// There is no server, or the connection broke.
-    #[error("cannot reach the server: {0}; is `gatepass serve` running, and is the address right?")]
-    Unreachable(String),
+    #[error(
+        "cannot reach {server}: {reason}; is `gatepass serve` running, and is the address right?"
+    )]
+    Unreachable {
+        /// Host and port.
+        server: String,
+        /// What the system says.
+        reason: String,
+    },
     /// The transfer broke off.
     #[error("the transfer broke off: {0}")]
     Interrupted(String),
@@ -38,12 +45,14 @@ pub enum ClientError {
 impl ClientError {
     /// Of the HTTP library, without the URL: its query is a secret.
     pub(crate) fn transport(error: reqwest::Error) -> Self {
+        let server = error.url().map(server_of);
         let error = error.without_url();
         let text = chain(&error);
         if error.is_builder() {
             Self::BadUrl(text)
         } else if error.is_connect() {
-            Self::Unreachable(text)
+            let server = server.unwrap_or_else(|| "the server".to_owned());
+            Self::Unreachable { server, reason: text }
         } else {
             Self::Interrupted(text)
         }
@@ -58,7 +67,7 @@ impl ClientError {
     pub fn may_heal(&self) -> bool {
         match self {
             Self::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500 | 502..=504),
-            Self::Unreachable(_) | Self::Interrupted(_) => true,
+            Self::Unreachable { .. } | Self::Interrupted(_) => true,
             Self::BadUrl(_) | Self::File { .. } => false,
         }
     }
@@ -83,6 +92,12 @@ impl ClientError {
             request_id,
         }
     }
+}
+
+/// Host and port; neither a name nor a password, which a URL may have before them.
+fn server_of(url: &reqwest::Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -18,7 +18,7 @@ mod error;
 mod get;
 mod put;
 
-pub use chunks::{ChunkedUpload, OnUploadUrl};
+pub use chunks::{ChunkedUpload, OnRetry, OnUploadUrl};
 pub use error::ClientError;
 pub use gatepass_sign as sign;
 pub use get::{Download, Downloaded};

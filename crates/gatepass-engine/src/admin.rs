@@ -49,13 +49,13 @@ pub enum AdminError {
     #[error("there is no project {0:?}")]
     NoSuchProject(String),
     /// No key with this id.
-    #[error("there is no key {0:?}")]
+    #[error("there is no key {0:?}: `gatepass keys ls` shows their ids")]
     NoSuchKey(String),
     /// No domain with this host.
     #[error("there is no domain {0:?}")]
     NoSuchDomain(String),
     /// No access rule with this prefix.
-    #[error("there is no rule for {0:?}")]
+    #[error("there is no rule for {0:?}: `gatepass rules ls` shows the prefixes")]
     NoSuchRule(String),
     /// Every request goes through all rules.
     #[error("the project has {ACCESS_RULES_MAX} access rules already: remove one first")]

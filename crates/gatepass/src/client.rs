@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use gatepass_client::OnProgress;
+use gatepass_client::{OnProgress, OnRetry};
 use gatepass_core::port::Clock as _;
 use gatepass_sign::{Action, ObjectPath, Policy, Secret, sign_url};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,6 +17,10 @@ use crate::node::SystemClock;
 use crate::units;
 
 const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:8080";
+
+/// A smaller number is no second at which a URL ends, but a lifetime without its unit. It is a second
+/// of 2001.
+const UNIX_SECONDS_MIN: u64 = 1_000_000_000;
 
 /// Where the service is.
 #[derive(Debug, Clone, Args)]
@@ -94,6 +98,11 @@ impl PolicyArgs {
 
     fn expiry(&self) -> anyhow::Result<u64> {
         if let Ok(unix) = self.expires.parse() {
+            if unix < UNIX_SECONDS_MIN {
+                bail!(
+                    "--expires {unix} would be a second of long ago: for a lifetime write {unix}s"
+                );
+            }
             return Ok(unix);
         }
         let lifetime = units::parse_duration(&self.expires)
@@ -145,6 +154,7 @@ pub(crate) fn object_path(text: &str) -> anyhow::Result<ObjectPath> {
     let path = text.strip_prefix('/').unwrap_or(text);
     match ObjectPath::from_decoded(path) {
         Ok(path) => Ok(path),
+        Err(_) if path.ends_with('/') => bail!("{text:?} is a folder: name a file in it"),
         Err(error) => bail!("{text:?} cannot be signed: {error}"),
     }
 }
@@ -175,6 +185,19 @@ pub(crate) fn progress(length: Option<u64>, as_json: bool) -> (ProgressBar, OnPr
         told.set_position(done);
     });
     (bar, on_progress)
+}
+
+/// Says why something is tried again, on standard error: else it would look as if nothing happened.
+pub(crate) fn retries(bar: &ProgressBar, as_json: bool) -> OnRetry {
+    let bar = bar.clone();
+    Arc::new(move |error| {
+        let line = if as_json {
+            json!({ "retry": error.to_string() }).to_string()
+        } else {
+            format!("gatepass: {error}; trying again")
+        };
+        bar.suspend(|| drop(writeln!(std::io::stderr(), "{line}")));
+    })
 }
 
 fn progress_lines() -> OnProgress {

@@ -95,9 +95,20 @@ fn report(error: &anyhow::Error, json: bool) {
         text = text + colon + &cause;
     }
     let line = if json {
-        serde_json::json!({ "error": { "message": text } }).to_string()
+        serde_json::json!({ "error": facts(error, &text) }).to_string()
     } else {
         format!("gatepass: {text}")
     };
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// What programs read of an error: beside its text what the server said, if it was the server's.
+fn facts(error: &anyhow::Error, text: &str) -> serde_json::Value {
+    use gatepass_client::ClientError::Refused;
+    match error.downcast_ref() {
+        Some(Refused { status, kind, request_id, .. }) => serde_json::json!({
+            "message": text, "kind": kind, "status": status, "request_id": request_id,
+        }),
+        _ => serde_json::json!({ "message": text }),
+    }
 }

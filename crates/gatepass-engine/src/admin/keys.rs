@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepass_core::project::{KeyState, SealedKey, SettingsChange, SettingsRecords};
 use gatepass_core::{ProjectId, Scopes, Secret};
-use gatepass_sign::{KEYS_TRIED_MAX, KeyText};
+use gatepass_sign::{KEYS_TRIED_MAX, KeyRing, KeyText, VerifyingKey};
 
 use super::{Admin, AdminError};
 use crate::random;
@@ -49,6 +49,17 @@ impl Admin {
             Ok((vec![SettingsChange::PutKey(made.key.clone())], made.clone()))
         })
         .await
+    }
+
+    /// All keys of a project, in whatever state, as if each might do everything: to tell who has
+    /// signed something.
+    pub async fn every_key(&self, project: &ProjectId) -> Result<KeyRing, AdminError> {
+        let settings = self.settings().await?;
+        let mut keys = settings.keys.iter().filter(|key| key.project == *project);
+        keys.try_fold(KeyRing::new(project.clone()), |ring, key| {
+            let secret = self.vault.open(key)?;
+            Ok(ring.with_key(VerifyingKey::unrestricted(key.id.as_str(), secret)))
+        })
     }
 
     /// The key with this id.

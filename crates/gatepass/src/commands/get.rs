@@ -34,7 +34,7 @@ impl Get {
         }
         let path = match &self.output {
             Some(path) => path.clone(),
-            None => PathBuf::from(filename(&url)?),
+            None => own_name(&url)?,
         };
         let (bar, on_progress) = progress(None, as_json);
         let download = Download { on_progress: Some(on_progress), ..Download::default() };
@@ -60,6 +60,16 @@ impl Get {
         let origin = self.service.public_url.trim_end_matches('/');
         Ok(format!("{origin}/{}", object_path(&self.target)?.to_encoded()))
     }
+}
+
+/// What is there is replaced only by somebody who says where to write.
+fn own_name(url: &str) -> anyhow::Result<PathBuf> {
+    let path = PathBuf::from(filename(url)?);
+    if path.exists() {
+        let name = path.display();
+        bail!("{name} is there already: `--output {name}` replaces it");
+    }
+    Ok(path)
 }
 
 fn filename(url: &str) -> anyhow::Result<String> {

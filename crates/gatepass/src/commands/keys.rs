@@ -125,7 +125,7 @@ async fn list(project: Option<&str>, flags: &Flags<true>, as_json: bool) -> anyh
     Ok(())
 }
 
-fn state(key: &SealedKey) -> &'static str {
+pub(super) fn state(key: &SealedKey) -> &'static str {
     match (key.state, key.verify_until) {
         (KeyState::Active, Some(_)) => "rotated",
         (state, _) => state.as_str(),

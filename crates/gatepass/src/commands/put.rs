@@ -8,7 +8,7 @@ use gatepass_client::{ChunkedUpload, Client, OnUploadUrl, Upload, Uploaded};
 use gatepass_sign::Action;
 use serde_json::{Value, json};
 
-use crate::client::{PolicyArgs, Target, is_url, progress, url_for};
+use crate::client::{PolicyArgs, Target, is_url, progress, retries, url_for};
 use crate::output;
 use crate::resume::Resume;
 use crate::units::{parse_size, show_size};
@@ -22,7 +22,8 @@ const INTERRUPTED: u8 = 130;
 pub(crate) struct Put {
     /// The file; - for standard input
     file: PathBuf,
-    /// A signed URL, the URL of an upload to go on with, or a path to sign for
+    /// A signed URL, the URL of an upload to go on with, or a path to sign for; one that ends with /
+    /// is a folder
     target: String,
     /// Content type to declare
     #[arg(long, value_name = "TYPE")]
@@ -78,8 +79,19 @@ impl Put {
         size > 0 && (goes_on || self.chunk_size.is_some() || size >= CHUNKED_BYTES_MIN)
     }
 
+    /// As with `cp`: in a folder the file keeps its name.
+    fn target(&self) -> anyhow::Result<String> {
+        if is_url(&self.target) || !self.target.ends_with('/') {
+            return Ok(self.target.clone());
+        }
+        let name = self.file.file_name().filter(|_| self.file != Path::new("-"));
+        let name =
+            name.with_context(|| format!("{:?} is a folder: name a file in it", self.target))?;
+        Ok(format!("{}{}", self.target, name.to_string_lossy()))
+    }
+
     async fn upload(&self, as_json: bool) -> anyhow::Result<Uploaded> {
-        let url = url_for(&self.target, Action::Put, &self.policy, &self.service)?;
+        let url = url_for(&self.target()?, Action::Put, &self.policy, &self.service)?;
         let client = Client::new()?;
         let (bar, on_progress) = progress(None, as_json);
         let upload = Upload {
@@ -100,14 +112,15 @@ impl Put {
     async fn upload_in_chunks(&self, as_json: bool) -> anyhow::Result<Option<Uploaded>> {
         // A path is signed anew each time, and each URL is an upload of its own: so the upload's
         // own URL is remembered until it is complete.
-        let resume = if is_url(&self.target) {
+        let target = self.target()?;
+        let resume = if is_url(&target) {
             None
         } else {
-            Some(Resume::of(&self.file, &self.target, &self.service.public_url)?)
+            Some(Resume::of(&self.file, &target, &self.service.public_url)?)
         };
         let url = match resume.as_ref().and_then(Resume::url) {
             Some(url) => url,
-            None => url_for(&self.target, Action::Put, &self.policy, &self.service)?,
+            None => url_for(&target, Action::Put, &self.policy, &self.service)?,
         };
         let (bar, on_progress) = progress(None, as_json);
         let own_url = Arc::new(Mutex::new(None));
@@ -120,6 +133,7 @@ impl Put {
             chunk_bytes: self.chunk_size.unwrap_or(ChunkedUpload::default().chunk_bytes),
             connections_max: self.connections,
             on_upload_url: Some(remember(&own_url, resume.clone())),
+            on_retry: Some(retries(&bar, as_json)),
             ..ChunkedUpload::default()
         };
         let client = Client::new()?;

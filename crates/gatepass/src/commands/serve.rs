@@ -15,7 +15,7 @@ use gatepass_http::{App, Endpoint, Listener};
 use gatepass_sign::{Action, KeyText, ObjectPath, Policy, sign_url};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::files;
@@ -52,10 +52,10 @@ impl Serve {
         let settings = Settings::resolve(&self.flags.gather()?)?;
         logging::start(&settings);
         raise_descriptor_limit();
+        let _listens = survive_file_size_limit()?;
         files::make_data_directory(&settings.data)?;
         let _lock = files::lock_data_directory(&settings.data)?;
-        let delivery = bind("listen", settings.listen)?;
-        let api = bind("api-listen", settings.api_listen)?;
+        let (delivery, api) = listen(&settings)?;
         let (delivery_at, api_at) = (delivery.address()?, api.address()?);
         let public_url = settings.public_url_for(delivery_at);
 
@@ -65,6 +65,7 @@ impl Serve {
         if let Some(made) = &made {
             greet(made, settings.api_key.is_some(), &public_url, api_at, as_json);
         }
+        warn_of_unknown_key(&settings, &app.engine);
         tracing::info!(delivery = %delivery_at, api = %api_at, "ready");
         serve_until_told(&settings, &app, delivery, api).await;
         tracing::info!("stopped");
@@ -82,6 +83,13 @@ fn raise_descriptor_limit() {
     }
 }
 
+/// A file that grows beyond the limit that `ulimit -f` sets ends the process, unless somebody listens
+/// to the signal: then the write fails, and its upload with it. Rust's runtime does likewise with
+/// SIGPIPE.
+fn survive_file_size_limit() -> anyhow::Result<Signal> {
+    Ok(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?)
+}
+
 /// Observations wait in memory until somebody folds them into their buckets.
 fn keep_metrics_small(recorder: PrometheusHandle) {
     tokio::spawn(async move {
@@ -93,10 +101,21 @@ fn keep_metrics_small(recorder: PrometheusHandle) {
     });
 }
 
-fn bind(name: &str, address: SocketAddr) -> anyhow::Result<Listening> {
-    Listening::bind(address).with_context(|| {
-        format!("cannot listen on {address}: choose another address with --{name}")
-    })
+/// Both addresses are tried, so that whoever has to choose others does so once.
+fn listen(settings: &Settings) -> anyhow::Result<(Listening, Listening)> {
+    let (delivery, api) = (settings.listen, settings.api_listen);
+    match (Listening::bind(delivery), Listening::bind(api)) {
+        (Ok(delivery), Ok(api)) => Ok((delivery, api)),
+        (Err(error), Err(_)) => Err(error).with_context(|| {
+            format!("cannot listen on {delivery} and {api}: choose other addresses with --listen and --api-listen")
+        }),
+        (Err(error), _) => Err(error).with_context(|| cannot_listen(delivery, "listen")),
+        (_, Err(error)) => Err(error).with_context(|| cannot_listen(api, "api-listen")),
+    }
+}
+
+fn cannot_listen(address: SocketAddr, name: &str) -> String {
+    format!("cannot listen on {address}: choose another address with --{name}")
 }
 
 async fn first_start(settings: &Settings, node: &Node) -> anyhow::Result<Option<MadeKey>> {
@@ -111,6 +130,18 @@ async fn first_start(settings: &Settings, node: &Node) -> anyhow::Result<Option<
         }
     };
     Ok(node.admin().bootstrap(import).await?)
+}
+
+/// What is said of a key that nobody can sign with.
+pub(super) const KEY_UNKNOWN: &str = "GATEPASS_API_KEY is no active key of this data directory, and is not used: what is signed with \
+     it is refused; `gatepass keys create --import-file FILE` takes it in";
+
+/// A key counts at the first start alone: later it may be another service's, or an old one.
+fn warn_of_unknown_key(settings: &Settings, engine: &Engine) {
+    let key = settings.api_key.as_ref();
+    if key.is_some_and(|key| engine.directory().by_key(Some(key.expose())).is_err()) {
+        tracing::warn!("{KEY_UNKNOWN}");
+    }
 }
 
 async fn app(settings: &Settings, node: &Node, public_url: &str) -> anyhow::Result<Arc<App>> {
@@ -174,6 +205,11 @@ fn greet(made: &MadeKey, imported: bool, public_url: &str, api: SocketAddr, as_j
     let expiry = SystemClock.now().plus(GREETING_LIFETIME).unix_seconds();
     let url = sign_url(&made.text, public_url, &object, &Policy::new(Action::Put, expiry));
     let key = if imported { "(the one of GATEPASS_API_KEY)" } else { made.text.expose() };
+    let export = if imported {
+        String::new()
+    } else {
+        format!("To sign more of them from a shell:\n\n  export GATEPASS_API_KEY={key}\n\n")
+    };
     let text = if as_json {
         let greeting = serde_json::json!({
             "api_key": if imported { None } else { Some(made.text.expose()) },
@@ -190,7 +226,7 @@ fn greet(made: &MadeKey, imported: bool, public_url: &str, api: SocketAddr, as_j
              files     {public_url}/\n\n\
              The key is shown this once. Try an upload, and see the file:\n\n  \
              echo hello | curl -T - '{url}'\n  \
-             curl {public_url}/{path}\n\n"
+             curl {public_url}/{path}\n\n{export}"
         )
     };
     let _ = std::io::stdout().write_all(text.as_bytes());

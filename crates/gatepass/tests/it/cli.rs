@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{KEY, Server, gatepass, gatepass_at, noise, now, signed_raw};
+use crate::support::{KEY, Server, Start, gatepass, gatepass_at, noise, now, signed_raw};
+use crate::transport::connection::eventually;
 
 /// A command that knows the server's key and address.
 fn client(server: &Server) -> Command {
@@ -87,6 +88,10 @@ fn it_signs_as_everybody_else_does() {
     assert!(code == Some(1) && said.contains("cannot be signed"), "{said}");
     let (_, said) = fail(gatepass().args(["sign", "put", "a"]));
     assert!(said.contains("GATEPASS_API_KEY"), "{said}");
+    // Seconds, as other signers take them, would be a URL that ended in 1970.
+    let mut command = gatepass();
+    command.env("GATEPASS_API_KEY", KEY).args(["sign", "put", "a", "--expires", "600"]);
+    assert!(fail(&mut command).1.contains("600s"));
 }
 
 #[test]
@@ -133,8 +138,31 @@ fn files_go_up_and_come_down() {
     assert!(said.contains("url_expired") && !said.contains("signature="), "{said}");
     let (_, said) = fail(client(&server).args(["get", "nothing", "-o", "-"]));
     assert!(said.contains("file_not_found"), "{said}");
+    let (_, said) = fail(client(&server).args(["get", "nothing", "-o", "-", "--json"]));
+    let error: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(error["error"]["kind"], "file_not_found");
+    assert_eq!(error["error"]["status"], 404);
+    assert!(error["error"]["request_id"].as_str().unwrap().starts_with("req_"));
     let (_, said) = fail(client(&server).args(["get", "http://127.0.0.1:1/a", "-o", "-"]));
-    assert!(said.contains("cannot reach"), "{said}");
+    assert!(said.contains("cannot reach 127.0.0.1:1:"), "{said}");
+
+    // In a folder a file keeps its name, and nothing here is replaced by accident.
+    let put = json(client(&server).arg("put").arg(at("paper.pdf")).arg("folder/"));
+    assert_eq!(
+        (&put["file"]["folder"], &put["file"]["filename"]),
+        (&"folder".into(), &"paper.pdf".into())
+    );
+    let get = |arguments: &[&str]| {
+        let mut command = client(&server);
+        command.current_dir(directory.path()).args(["get", "stdin.txt"]).args(arguments);
+        command
+    };
+    std::fs::write(at("stdin.txt"), b"mine").unwrap();
+    let (_, said) = fail(&mut get(&[]));
+    assert!(said.contains("stdin.txt is there already"), "{said}");
+    assert_eq!(std::fs::read(at("stdin.txt")).unwrap(), b"mine");
+    run(&mut get(&["--output", "stdin.txt"]));
+    assert_eq!(std::fs::read(at("stdin.txt")).unwrap(), b"hello");
 }
 
 #[test]
@@ -178,6 +206,29 @@ fn a_large_file_goes_up_in_chunks_and_goes_on_after_an_interruption() {
     assert!(server.send("GET", "/large.bin", b"").body == content);
     assert_eq!(server.blobs(), 1, "it was one upload all the time");
     assert_eq!(std::fs::read_dir(server.data.join("state/gatepass")).unwrap().count(), 0);
+}
+
+/// The server names uploads by its public address, which need not be reachable from everywhere.
+#[test]
+fn an_upload_goes_on_at_the_address_it_began_at() {
+    let server = Start::fresh().flag("--public-url", "https://files.invalid").run();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("large.bin");
+    std::fs::write(&file, noise(5, 120_000_000)).unwrap();
+    let put = || {
+        let mut command = client(&server);
+        command.arg("put").arg(&file).args(["large.bin", "--chunk-size", "1MiB"]);
+        command
+    };
+    let mut child = put().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let notes = server.data.join("state/gatepass");
+    let is_noted = || std::fs::read_dir(&notes).is_ok_and(|entries| entries.count() > 0);
+    eventually("the upload is noted", is_noted);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(is_noted(), "it was over before it could be killed");
+    assert_eq!(json(&mut put())["file"]["filesize"], 120_000_000);
+    assert_eq!(server.blobs(), 1, "it was one upload all the time");
 }
 
 #[test]
@@ -233,6 +284,78 @@ fn check_tells_which_rule_refuses() {
     }
     let shown = gatepass().env("GATEPASS_API_KEY", KEY).args(["check", &good]).output().unwrap();
     assert!(text(&shown.stdout).contains("accepted"), "{}", text(&shown.stdout));
+}
+
+/// What the server goes by counts, where it is at hand; and whoever has signed is named.
+#[test]
+fn check_goes_by_the_keys_that_the_server_has() {
+    let server = Server::start();
+    let of_data = |arguments: &[&str]| {
+        let mut command = gatepass_at(&server.data);
+        command.args(arguments).arg("--data").arg(&server.data);
+        command
+    };
+    let make = |more: &[&str]| json(of_data(&["keys", "create"]).args(more));
+    let (app, folder) = (make(&["--name", "app"]), make(&["--prefix", "a/"]));
+    let sign = |key: &str, path: &str| {
+        let mut command = client(&server);
+        run(command.env("GATEPASS_API_KEY", key).args(["sign", "put", path]))
+    };
+    let key = |made: &Value| made["key"].as_str().unwrap().to_owned();
+    let check = |url: &str| {
+        let mut command = of_data(&["check", url.trim(), "--json"]);
+        let output = command.env("GATEPASS_API_KEY", KEY).output().unwrap();
+        let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let accepted = server.send("PUT", url.trim(), b"x").status < 300;
+        (verdict["accepted"].as_bool().unwrap(), accepted, verdict["reason"].to_string())
+    };
+    let url = sign(&key(&app), "a/b");
+    eventually("the keys are noticed", || server.send("PUT", url.trim(), b"x").status < 300);
+    let (said, is_so, why) = check(&url);
+    assert!(said && is_so, "{why}");
+    let (said, is_so, why) = check(&sign(&key(&folder), "b"));
+    assert!(!said && !is_so && why.contains("permission"), "{why}");
+    let unknown = "gp_live_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+    let (said, is_so, why) = check(&sign(unknown, "a"));
+    assert!(!said && !is_so && why.contains("signature"), "{why}");
+
+    let url = sign(&key(&app), "a/c");
+    let id = app["id"].as_str().unwrap();
+    run(&mut of_data(&["keys", "revoke", id]));
+    eventually("the key is refused", || server.send("PUT", url.trim(), b"x").status == 403);
+    let (said, is_so, why) = check(&url);
+    assert!(!said && !is_so && why.contains(id) && why.contains("revoked"), "{why}");
+    let (_, said) = fail(&mut of_data(&["keys", "pause", "app"]));
+    assert!(said.contains("gatepass keys ls"), "{said}");
+}
+
+#[test]
+fn a_key_that_the_data_directory_does_not_have_is_noticed() {
+    let other = "gp_live_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+    let (_, data) = Server::start().terminate();
+    let doctor = |key: &str| {
+        let mut command = gatepass_at(&data.path);
+        command.args(["doctor", "--json", "--data"]).arg(&data.path);
+        let output = command.env("GATEPASS_API_KEY", key).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let state = |report: &Value, check: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        checks.iter().find(|it| it["check"] == check).unwrap()["state"].clone()
+    };
+    let report = doctor(KEY);
+    assert_eq!(
+        (&report["healthy"], state(&report, "key of the environment")),
+        (&true.into(), "ok".into())
+    );
+    assert_eq!(state(&report, "server"), "note");
+    let report = doctor(other);
+    assert_eq!(
+        (&report["healthy"], state(&report, "key of the environment")),
+        (&false.into(), "wrong".into())
+    );
+    let server = Start::at(&data.path).variable("GATEPASS_API_KEY", other).run();
+    eventually("it says so", || server.log().contains("keys create --import-file"));
 }
 
 #[test]

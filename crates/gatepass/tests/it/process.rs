@@ -21,7 +21,7 @@ pub(crate) fn not_run(what: &str) {
 #[test]
 fn the_first_start_prints_an_upload_that_works_as_it_stands() {
     let server = Start::fresh().without_key().run();
-    eventually("both are printed", || server.printed().matches("curl ").count() == 2);
+    eventually("all is printed", || server.printed().contains("export GATEPASS_API_KEY=gp_live_"));
     let printed = server.printed();
     let commands: Vec<&str> =
         printed.lines().map(str::trim).filter(|line| line.contains("curl ")).collect();
@@ -362,4 +362,17 @@ fn a_file_of_3_gib_takes_no_memory() {
     assert!(found.finalize() == sent.finalize(), "it came back different");
     let memory = server.peak_memory();
     assert!(memory < 64 << 20, "{} MiB", memory >> 20);
+}
+
+/// The system's answer to that would end the process, with all uploads.
+#[test]
+fn a_limit_of_the_size_of_files_costs_the_upload_alone() {
+    let server = Server::start();
+    let pid = server.pid().to_string();
+    let limit = ["--pid", &pid, "--fsize=8388608"];
+    assert!(Command::new("prlimit").args(limit).status().unwrap().success());
+    let refused = server.send("PUT", &server.put_url("large"), &noise(7, 20 << 20));
+    assert_eq!((refused.status, refused.kind()), (507, "storage_full".into()));
+    assert_eq!(server.send("PUT", &server.put_url("small"), b"hello").status, 201);
+    assert_eq!(server.send("GET", "/small", b"").body, b"hello");
 }
