@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Measures Gatepass beside every peer that it finds, in one run.
 
-    python3 bench/compare.py                 # about an hour: five rounds of everything
-    python3 bench/compare.py --quick         # a smoke: does it work?
-    python3 bench/compare.py --publish       # and write the figures into docs/performance.md
+    python3 bench/compare.py                          # five rounds of everything: about an hour
+    python3 bench/compare.py --targets --rounds 3     # what the targets need: about 11 minutes
+    python3 bench/compare.py --quick                  # a trial run: the figures mean nothing
+    python3 bench/compare.py --publish                # and write the figures into docs/performance.md
 
 Builds what it needs, works in a temporary directory, talks to loopback only and stops what it
 started. In a round each case is run by every peer, in an order that is shuffled anew, each with a

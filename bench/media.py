@@ -8,13 +8,13 @@ all rounds; it says more than the rest on a machine that does other work, too.
     cargo build --release && python3 bench/media.py [program]
 """
 
+import argparse
 import json
 import pathlib
 import resource
 import statistics
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -118,7 +118,10 @@ def timed(action):
 
 
 def main():
-    program = sys.argv[1] if len(sys.argv) > 1 else ROOT / "target" / "release" / "gatepass"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program", nargs="?", default=ROOT / "target" / "release" / "gatepass",
+                        help="a server that is built already; target/release/gatepass if left out")
+    program = parser.parse_args().program
     print("| file | size | read | median | worst | processor time |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as directory:
@@ -155,4 +158,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

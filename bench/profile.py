@@ -43,7 +43,7 @@ OURS = {
     "memory": ("malloc", "free", "memmove", "memcpy", "memset", "calloc", "unlink_chunk"),
     "HTTP": ("hyper", "http::", "httparse", "gatepass_http"),
     "runtime": ("tokio", "core::task"),
-    "ours": ("gatepass_",),
+    "Gatepass's own code": ("gatepass_",),
 }
 PLUMBING = (
     "std::", "core::ops::", "__rust", "[unknown]", "start_thread", "clone3", "tokio::runtime::task", "<std::",

@@ -16,7 +16,11 @@ UNITS = {
     "rate": "/s", "durable_mb_s": "MB/s", "mb_s": "MB/s", "seconds": "s", "kib_each": "KiB", "first_ms": "ms",
     "kept": "x",
 }
-
+# Over the column of a main figure, where the unit alone would not tell what it is.
+HEADS = {
+    "seconds": "time, s", "durable_mb_s": "MB/s until on the disk", "kib_each": "memory of each upload, KiB",
+    "first_ms": "time, ms", "kept": "rate of the last 10 s by that of the first 10 s",
+}
 
 # Cores that others used, above which a run counts only where there are no two better ones.
 DISTURBED = 0.3
@@ -80,13 +84,13 @@ def spread(ratio):
 
 # Title of a column, and the figure in it.
 COLUMNS = {
-    "put": [("p50 ms", "p50_ms"), ("p99 ms", "p99_ms"), ("CPU µs each", "cpu_us"), ("written a byte", "written"), ("peak MiB", "peak_mib")],
-    "put-1g": [("MB/s until answered", "mb_s"), ("CPU s/GiB", "cpu_s_gib"), ("written a byte", "written"), ("peak MiB", "peak_mib")],
-    "chunks": [("MB/s", "mb_s"), ("MB/s until on the disk", "durable_mb_s"), ("completing call ms", "finish_ms"), ("CPU s/GiB", "cpu_s_gib"), ("written a byte", "written"), ("peak MiB", "peak_mib")],
-    "get": [("MB/s", "mb_s"), ("p50 ms", "p50_ms"), ("p99 ms", "p99_ms"), ("CPU µs each", "cpu_us")],
-    "slow": [("alive", "alive"), ("cores", "cores"), ("fast upload kept", "kept"), ("PUT p99 ms", "p99_ms"), ("p99 alone ms", "p99_alone_ms")],
-    "first": [("idle MiB", "idle_mib"), ("binary MB", "binary_mb")],
-    "steady": [("PUT/s", "rate"), ("p99 ms", "p99_ms")],
+    "put": [("p50, ms", "p50_ms"), ("p99, ms", "p99_ms"), ("CPU each, µs", "cpu_us"), ("written a byte", "written"), ("peak memory, MiB", "peak_mib")],
+    "put-1g": [("MB/s until answered", "mb_s"), ("CPU, s/GiB", "cpu_s_gib"), ("written a byte", "written"), ("peak memory, MiB", "peak_mib")],
+    "chunks": [("MB/s", "mb_s"), ("MB/s until on the disk", "durable_mb_s"), ("completing call, ms", "finish_ms"), ("CPU, s/GiB", "cpu_s_gib"), ("written a byte", "written"), ("peak memory, MiB", "peak_mib")],
+    "get": [("MB/s", "mb_s"), ("p50, ms", "p50_ms"), ("p99, ms", "p99_ms"), ("CPU each, µs", "cpu_us")],
+    "slow": [("share still connected", "alive"), ("cores used", "cores"), ("speed that a fast upload keeps", "kept"), ("p99 of small uploads beside them, ms", "p99_ms"), ("the same without them, ms", "p99_alone_ms")],
+    "first": [("memory at idle, MiB", "idle_mib"), ("binary, MB", "binary_mb")],
+    "steady": [("PUT/s", "rate"), ("p99, ms", "p99_ms")],
 }
 
 
@@ -97,8 +101,8 @@ def columns(case):
 def table(results, case):
     """Lines of Markdown: a row for each peer, with the ratio of Gatepass to it."""
     more = columns(case)
-    unit = UNITS[case.main]
-    lines = ["| | " + " | ".join([unit, "Gatepass is"] + [title for title, _ in more] + ["rounds"]) + " |"]
+    head = HEADS.get(case.main, UNITS[case.main])
+    lines = ["| | " + " | ".join([head, "Gatepass is"] + [title for title, _ in more] + ["rounds"]) + " |"]
     lines.append("|---" * (len(more) + 4) + "|")
     for peer in results.peers(case):
         ratio = "" if peer == "gatepass" else times(results.ratio(case.key, case.main, peer), case.less)
@@ -114,6 +118,45 @@ def times(ratio, less):
     if ratio and less:
         ratio = 1 / ratio[0], 1 / ratio[2], 1 / ratio[1]
     return f"{spread(ratio)} x" if ratio else ""
+
+
+# What is told first: what was done, by the beginnings of its cases, and beside whom.
+SHORT = [
+    ("uploads of 16 KiB", ["put-16k"], ["rustus-fsync", "garage-fsync"]),
+    ("uploads of 16 KiB, one at a time", ["put-16k-1"], ["nginx"]),
+    ("16 and 64 of them at a time", ["put-16k-16", "put-16k-64"], ["nginx"]),
+    ("uploads of 256 KiB", ["put-256k"], ["rustus-fsync", "nginx"]),
+    ("uploads of 1 GiB until they are on the disk", ["put-1g"], ["nginx"]),
+    ("a file of 2 GiB in chunks", ["chunks-2048m"], ["rustus", "garage", "garage-fsync", "nginx"]),
+    ("downloads of 16 KiB", ["get-16k"], ["nginx-signed"]),
+    ("downloads of 1 MiB and of ranges of 64 KiB", ["get-1024k", "get-64k-range"], ["nginx-signed"]),
+]
+# From this ratio on something is faster; slower below its inverse.
+CLEAR = 1.05
+
+
+def in_short(results):
+    """Lines of Markdown: where Gatepass is faster and where it is not, by the ratios of the tables."""
+    faster, slower, neither = {}, {}, {}
+    for what, beginnings, peers in SHORT:
+        for peer in peers:
+            ratios = sorted(factors(results, beginnings, peer))
+            if not ratios:
+                continue
+            kind = faster if ratios[0] >= CLEAR else slower if ratios[-1] <= 1 / CLEAR else neither
+            ends = " to ".join(dict.fromkeys(number(ratio) for ratio in (ratios[0], ratios[-1])))
+            kind.setdefault(what, []).append(f"{ends} x {TITLES[peer].replace(',', ' with')}")
+    kinds = {"Gatepass is faster": faster, "The other is faster": slower, "Neither is clearly faster": neither}
+    told = lambda found: "; ".join(f"{what} ({', '.join(ratios)})" for what, ratios in found.items())
+    return [f"- **{kind}**: {told(found)}." for kind, found in kinds.items() if found]
+
+
+def factors(results, beginnings, peer):
+    """How many times as fast as a peer Gatepass is, in each case."""
+    for case in results.cases():
+        named = any(f"{case.key}-".startswith(f"{beginning}-") for beginning in beginnings)
+        if named and (ratio := results.ratio(case.key, case.main, peer)):
+            yield 1 / ratio[0] if case.less else ratio[0]
 
 
 def text(rows, machine):

@@ -2,8 +2,8 @@
 """How the cost of a request grows with the work: with files, connections, and the size of a file.
 
     python3 bench/scale.py                           # about half an hour, and 20 GB of disk
-    python3 bench/scale.py --quick                   # a smoke
-    python3 bench/scale.py files --publish           # one of files, connections, sizes; writes docs
+    python3 bench/scale.py --quick                   # a trial run: the figures mean nothing
+    python3 bench/scale.py files --publish           # one of files, connections, clients, sizes; writes docs
 
 Files are uploaded, not filled in: a million of them took as many requests. The results are kept in
 bench/results/scale.json.
@@ -158,16 +158,61 @@ def room(server):
 WORKS = {"files": files, "connections": connections, "clients": clients, "sizes": sizes}
 
 
-def table(rows):
-    names = list(rows[-1])
-    lines = ["| " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * len(names) + "|"]
-    return lines + ["| " + " | ".join(cell(name, row.get(name)) for name in names) + " |" for row in rows]
+def as_count(value):
+    return f"{value:,}"
 
 
-def cell(name, value):
-    if name in ("size", "files", "connections", "clients"):
-        return f"{value:,}"
+def as_figure(value):
     return number(value) if value is None or value >= 0.01 else f"{value:.2g}"
+
+
+def as_size(value):
+    """1024 is 1 KiB."""
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:g} {unit}"
+        value /= 1024
+    return f"{value:g} GiB"
+
+
+def as_time(seconds):
+    if seconds is None:
+        return ""
+    for unit, factor in (("s", 1), ("ms", 1e3)):
+        if seconds * factor >= 1:
+            return f"{number(seconds * factor)} {unit}"
+    return f"{number(seconds * 1e6)} µs"
+
+
+# Of each table: figure, title of its column, and how it is written.
+COLUMNS = {
+    "files": [
+        ("files", "files", as_count), ("PUT", "PUT, ms", as_figure),
+        ("PUT, 16 clients", "PUT by 16 clients, ms each", as_figure), ("GET", "GET, ms", as_figure),
+        ("list", "page of the list, ms", as_figure), ("finish", "completing call, ms", as_figure),
+        ("resident_mib", "memory of the server, MiB", as_figure),
+    ],
+    "connections": [
+        ("connections", "connections", as_count), ("idle_mib", "idle: memory, MiB", as_figure),
+        ("idle_p50_ms", "idle: PUT p50, ms", as_figure), ("idle_p99_ms", "idle: PUT p99, ms", as_figure),
+        ("slow_mib", "slow uploads: memory, MiB", as_figure), ("slow_p50_ms", "slow uploads: PUT p50, ms", as_figure),
+        ("slow_p99_ms", "slow uploads: PUT p99, ms", as_figure),
+    ],
+    "clients": [
+        ("clients", "clients", as_count), ("each_us", "µs each", as_figure),
+        ("p50_ms", "p50, ms", as_figure), ("p99_ms", "p99, ms", as_figure),
+    ],
+    "sizes": [
+        ("size", "size", as_size), ("PUT", "PUT", as_time), ("GET", "GET", as_time),
+        ("chunks", "PUT in chunks", as_time), ("finish_ms", "completing call, ms", as_figure),
+    ],
+}
+
+
+def table(work, rows):
+    columns = [column for column in COLUMNS[work] if any(column[0] in row for row in rows)]
+    lines = ["| " + " | ".join(title for _, title, _ in columns) + " |", "|---" * len(columns) + "|"]
+    return lines + ["| " + " | ".join(show(row.get(name)) for name, _, show in columns) + " |" for row in rows]
 
 
 def curve(rows, across, figures):
@@ -185,7 +230,8 @@ PICTURES = {
 def draw(found):
     """Name and SVG of every plot that there are results for."""
     if rows := found.get("files"):
-        names = {name: name for name in rows[0] if name not in ("files", "resident_mib")}
+        names = {name: name for name in rows[0] if name not in ("files", "resident_mib", "finish")}
+        names["completing call"] = "finish"
         yield "scale-files", plot.curves("Milliseconds of a request", "files there are", "ms", curve(rows, "files", names))
     if rows := found.get("connections"):
         names = {"idle": "idle_mib", "slow uploads": "slow_mib"}
@@ -209,7 +255,7 @@ def publish():
         page.draw(name, picture)
     for name, rows in found.items():
         pictures = [f"![{title}](performance/{file}.svg)" for file, title in PICTURES[name].items()]
-        page.put(f"scale {name}", [line for picture in pictures for line in (picture, "")] + table(rows))
+        page.put(f"scale {name}", [line for picture in pictures for line in (picture, "")] + table(name, rows))
 
 
 def main():
@@ -226,7 +272,7 @@ def main():
     found = {}
     for name in options.works or WORKS:
         found[name] = WORKS[name](Load(load), binary, options.directory, options.quick)
-        print(f"\n{name}\n" + "\n".join(table(found[name])), flush=True)
+        print(f"\n{name}\n" + "\n".join(table(name, found[name])), flush=True)
     pictures = list(draw(found))
     say(f"{len(pictures)} plots")
     if options.publish:
