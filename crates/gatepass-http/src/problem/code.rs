@@ -156,12 +156,20 @@ impl ErrorCode {
     /// What to look at, sent as `hint` where the message alone leaves most people helpless. It is
     /// the same whatever the reason, so it tells nothing of keys.
     pub fn hint(self) -> Option<&'static str> {
-        (self == Self::SignatureInvalid).then_some(
-            "sign path?query exactly as it is sent (no host, no leading slash, all before \
-             &signature=), with HMAC-SHA256 keyed by the whole API key, as base64url without \
-             padding; the key has to be active, and of this domain's project; \
-             `gatepass check URL` shows the string that has to be signed",
-        )
+        match self {
+            Self::SignatureInvalid => Some(
+                "sign path?query exactly as it is sent (no host, no leading slash, all before \
+                 &signature=), with HMAC-SHA256 keyed by the whole API key, as base64url without \
+                 padding; the key has to be active, and of this domain's project; \
+                 `gatepass check URL` shows the string that has to be signed",
+            ),
+            Self::MethodNotAllowed => Some(
+                "a file is uploaded by PUT, as the body of the request; the management API, with \
+                 POST /signatures, has an address of its own (--api-listen, port 8081 by default)",
+            ),
+            Self::ContentTypeUnsupported => Some("send Content-Type: application/json"),
+            _ => None,
+        }
     }
 }
 

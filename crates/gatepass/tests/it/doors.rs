@@ -141,6 +141,17 @@ fn a8_a9_a_signature_has_one_spelling() {
     assert_eq!(server.send("PUT", &format!("{good}%3D"), b"x").status, 200);
 }
 
+/// As a form does it, or somebody who asks the wrong one of two addresses.
+#[test]
+fn whoever_posts_a_file_is_told_what_to_do() {
+    let server = Server::start();
+    let posted = server.request("POST", "/signatures").bearer(KEY).json(&serde_json::json!({}));
+    for answer in [posted.send(), server.send("POST", &server.put_url("a"), b"x")] {
+        let error = answer.json()["error"].clone();
+        assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("PUT")), "{error}");
+    }
+}
+
 #[test]
 fn why_a_signature_does_not_match_is_not_told_but_what_to_look_at_is() {
     let server = Server::start();
