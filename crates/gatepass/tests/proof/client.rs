@@ -31,8 +31,8 @@ impl Reply {
 /// Where the next request goes; `None` if nobody is there.
 pub(crate) type Route = Box<dyn FnMut() -> Option<SocketAddr> + Send>;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long an answer may take, where the disk is slow as well.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One kept connection, or one for each request.
 pub(crate) struct Client {
