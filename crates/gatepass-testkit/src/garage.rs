@@ -1,5 +1,8 @@
-//! A real object store for tests: a Garage cluster of three nodes, each byte on all of them, every
-//! write synced. Its processes and files go when the process that started it ends, however.
+//! A real object store for tests: a Garage cluster of three nodes, each byte on all of them. Its
+//! processes and files go when the process that started it ends, however.
+//!
+//! It syncs nothing unless it is asked to: the tests kill processes, never the machine, and so lose
+//! nothing by it.
 
 pub mod proxy;
 
@@ -13,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Nodes of the cluster.
 const NODES: usize = 3;
 /// How long the cluster may take to get ready.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 const SECRET: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// The id of the key that may do everything with the bucket.
@@ -59,7 +62,20 @@ impl Cluster {
     ///
     /// If there is no `garage`; `scripts/test` builds it.
     pub fn start() -> Self {
-        let nodes: Vec<Node> = (0..NODES).map(|_| Node::start()).collect();
+        Self::start_with(false)
+    }
+
+    /// One that syncs every write, for measurements.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`].
+    pub fn start_synced() -> Self {
+        Self::start_with(true)
+    }
+
+    fn start_with(syncs: bool) -> Self {
+        let nodes: Vec<Node> = (0..NODES).map(|_| Node::start(syncs)).collect();
         let cluster = Self { nodes };
         cluster.set_up();
         cluster
@@ -141,10 +157,10 @@ fn free_ports() -> [u16; 3] {
 }
 
 impl Node {
-    fn start() -> Self {
+    fn start(syncs: bool) -> Self {
         let directory = tempfile::tempdir().unwrap().keep();
         let [s3, rpc, admin] = free_ports();
-        write_config(&directory, s3, rpc, admin);
+        write_config(&directory, syncs, s3, rpc, admin);
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "sh", "garage", "-c"])
             .arg(directory.join("config.toml"))
@@ -186,7 +202,7 @@ impl Drop for Process {
     }
 }
 
-fn write_config(directory: &Path, s3: u16, rpc: u16, admin: u16) {
+fn write_config(directory: &Path, syncs: bool, s3: u16, rpc: u16, admin: u16) {
     let at = directory.display();
     let mut config = std::fs::File::create(directory.join("config.toml")).unwrap();
     write!(
@@ -194,8 +210,8 @@ fn write_config(directory: &Path, s3: u16, rpc: u16, admin: u16) {
         r#"metadata_dir = "{at}/meta"
 data_dir = "{at}/data"
 db_engine = "lmdb"
-metadata_fsync = true
-data_fsync = true
+metadata_fsync = {syncs}
+data_fsync = {syncs}
 replication_factor = {NODES}
 rpc_bind_addr = "127.0.0.1:{rpc}"
 rpc_public_addr = "127.0.0.1:{rpc}"
