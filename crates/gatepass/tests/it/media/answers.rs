@@ -7,7 +7,7 @@ use base64::Engine as _;
 use gatepass_testkit::media::{IMAGES, Recipe, VIDEOS};
 use serde_json::{Value, json};
 
-use super::{put, workers};
+use super::{put, with_facts, workers};
 use crate::support::{Server, noise};
 
 fn made(recipes: &[Recipe], name: &str) -> Vec<u8> {
@@ -50,18 +50,23 @@ fn a_video_has_the_same_facts_whole_and_in_chunks() {
     assert_eq!((&whole["width"], &whole["height"]), (&json!(320), &json!(180)));
     assert!((whole["duration"].as_f64().unwrap() - 2.0).abs() < 0.1);
 
-    let url = server.put_url("chunks.mp4");
     let third = video.len() / 3;
-    let mut last = None;
-    // The movie box, which is at the end, comes first.
-    for (first, past) in [(2 * third, video.len()), (0, third), (third, 2 * third)] {
-        let range = format!("bytes {first}-{}/{}", past - 1, video.len());
-        let request = server.request("PUT", &url).header("Content-Range", &range);
-        last = Some(request.body(&video[first..past]).send());
-    }
-    let last = last.unwrap();
-    assert_eq!(last.status, 201);
-    assert_eq!(facts(&last.file()), facts(&whole));
+    let mut number = 0;
+    let chunks = with_facts(&server, || {
+        number += 1;
+        let url = server.put_url(&format!("chunks-{number}.mp4"));
+        let mut last = None;
+        // The movie box, which is at the end, comes first.
+        for (first, past) in [(2 * third, video.len()), (0, third), (third, 2 * third)] {
+            let range = format!("bytes {first}-{}/{}", past - 1, video.len());
+            let request = server.request("PUT", &url).header("Content-Range", &range);
+            last = Some(request.body(&video[first..past]).send());
+        }
+        let last = last.unwrap();
+        assert_eq!(last.status, 201);
+        last.file()
+    });
+    assert_eq!(facts(&chunks), facts(&whole));
 }
 
 #[test]
