@@ -179,7 +179,7 @@ fn a_large_file_goes_up_in_chunks_and_goes_on_after_an_interruption() {
         let uploads = server.api_request("GET", "/uploads").bearer(KEY).send().json();
         uploads["data"][0]["received"].as_u64().unwrap_or(0)
     };
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(90);
     while received() < 10 << 20 {
         assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(2));

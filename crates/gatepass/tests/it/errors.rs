@@ -13,7 +13,7 @@ use crate::ingest::source::Source;
 use crate::support::{
     Answer, KEY, Server, Start, gatepass_at, lose_blob, now, on_postgres, on_s3, signed_raw, sql,
 };
-use crate::transport::connection::eventually;
+use crate::transport::connection::{Connection, eventually};
 
 /// Kind and status, from the page of the documentation.
 fn documented() -> BTreeMap<String, u16> {
@@ -177,12 +177,13 @@ fn of_uploads(seen: &mut Seen, server: &Server) {
     seen.expect("part_conflict", &chunk(&url, "bytes 0-4/10", b"other"));
 
     let head = server.request("PUT", &url).header("Content-Range", "bytes 5-9/10").undeclared();
-    let mut older = TcpStream::connect(server.delivery).unwrap();
-    older.write_all(head.header("Content-Length", "5").head().as_bytes()).unwrap();
-    older.write_all(b"wor").unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let mut older = Connection::open(server.delivery);
+    older.say(head.header("Expect", "100-continue").header("Content-Length", "5").head());
+    // Now it is certain that it runs, so that the next one is the newer.
+    older.is_told_to_go_on();
+    older.say("wor");
     assert_eq!(chunk(&url, "bytes 5-9/10", b"world").status, 201);
-    let cut = Answer::read(&mut older, false).unwrap();
+    let cut = older.answer().unwrap();
     seen.expect("upload_interrupted", &cut);
     seen.expect("upload_complete", &chunk(&url, "bytes 0-4/10", b"other"));
 
@@ -254,11 +255,16 @@ fn while_locked(data: &Path, work: impl FnOnce()) {
         return catalog.execute_batch("COMMIT").unwrap();
     }
     std::thread::scope(|scope| {
-        let hold = "BEGIN; LOCK TABLE files IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(8); COMMIT";
+        // Until it is told that the work is done, however long that takes.
+        let hold = "BEGIN; LOCK TABLE files IN ACCESS EXCLUSIVE MODE; DO $$ BEGIN \
+             FOR i IN 1..1200 LOOP EXIT WHEN to_regclass('work_is_done') IS NOT NULL; \
+             PERFORM pg_sleep(0.1); END LOOP; END $$; COMMIT";
         scope.spawn(|| sql(data, hold));
         let wanted = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' \
              AND relation = 'files'::regclass";
         eventually("the table is locked", || sql(data, wanted) == "1");
         work();
+        sql(data, "CREATE TABLE work_is_done ()");
     });
+    sql(data, "DROP TABLE work_is_done");
 }

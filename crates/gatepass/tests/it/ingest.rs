@@ -499,7 +499,7 @@ fn the_time_is_bounded() {
         }
     });
     let networks = [&mute, &stalls, &trickles].map(|source| source.address.to_string());
-    let server = allowing(&networks).flag("--ingest-timeout", "5s").run();
+    let server = allowing(&networks).flag("--ingest-timeout", "12s").run();
     expect_kind(&ingest(&server, &mute.url("/a.txt")), 422, "source_unreachable");
     for (source, reason) in [(&stalls, "nothing for too long"), (&trickles, "took too long")] {
         let answer = ingest(&server, &source.url("/a.txt"));
