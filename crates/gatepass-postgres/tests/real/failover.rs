@@ -48,7 +48,7 @@ fn what_was_acknowledged_survives_the_loss_of_the_primary() {
         };
         let history = storm(&catalog, loss).await;
         println!("failover: {} changes, {} unknown", history.count(), history.unknown.len());
-        assert!(history.count() > 100);
+        assert!(history.count() > 10);
         assert_eq!(standby.sql(&database, "SELECT pg_is_in_recovery()"), "f");
         check(&catalog, &history).await;
     });

@@ -33,7 +33,7 @@ fn a_look_up_takes_one_round_trip_and_a_change_two() {
         // The first round prepares the statements.
         assert_eq!(calls(&catalog, &weather, "first").await.len(), 11);
         // So that nothing is answered before all is sent.
-        weather.delay.store(10, Ordering::Relaxed);
+        weather.delay.store(100, Ordering::Relaxed);
         let trips = calls(&catalog, &weather, "second").await;
         let wanted = [
             ("settings_version", 1),
