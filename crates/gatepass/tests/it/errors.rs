@@ -257,7 +257,8 @@ fn while_locked(data: &Path, work: impl FnOnce()) {
     std::thread::scope(|scope| {
         // Until it is told that the work is done, however long that takes.
         let hold = "BEGIN; LOCK TABLE files IN ACCESS EXCLUSIVE MODE; DO $$ BEGIN \
-             FOR i IN 1..1200 LOOP EXIT WHEN to_regclass('work_is_done') IS NOT NULL; \
+             FOR i IN 1..1200 LOOP \
+             EXIT WHEN EXISTS (SELECT FROM pg_class WHERE relname = 'work_is_done'); \
              PERFORM pg_sleep(0.1); END LOOP; END $$; COMMIT";
         scope.spawn(|| sql(data, hold));
         let wanted = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' \
