@@ -44,7 +44,7 @@ pub(crate) async fn respond(app: &App, incoming: Incoming) -> Answer {
     open(respond_for_project(app, incoming, access).await)
 }
 
-fn open(mut answer: Answer) -> Answer {
+pub(crate) fn open(mut answer: Answer) -> Answer {
     cors::open(answer.headers_mut());
     let no_referrer = HeaderValue::from_static("no-referrer");
     answer.headers_mut().insert(header::REFERRER_POLICY, no_referrer);

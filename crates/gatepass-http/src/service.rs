@@ -64,8 +64,14 @@ impl transport::Service for Endpoint {
     }
 
     fn respond_to_panic(&self) -> Answer {
-        let context = Context::unknown(Version::default(), new_request_id());
-        problem_answer(&context, &Problem::new(ErrorCode::Internal).cause("a handler panicked"))
+        let id = new_request_id();
+        let context = Context::unknown(Version::default(), Arc::clone(&id));
+        let problem = Problem::new(ErrorCode::Internal).cause("a handler panicked");
+        let mut answer = open(self.listener, problem_answer(&context, &problem));
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            answer.headers_mut().insert(X_REQUEST_ID, value);
+        }
+        answer
     }
 }
 
@@ -88,7 +94,7 @@ impl App {
         let request_id = new_request_id();
         let mut answer = match read(request, Arc::clone(&request_id)) {
             Ok(incoming) => self.route(listener, incoming).await,
-            Err(answer) => answer,
+            Err(answer) => open(listener, answer),
         };
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             answer.headers_mut().insert(X_REQUEST_ID, value);
@@ -102,6 +108,14 @@ impl App {
             Listener::Delivery => delivery::respond(self, incoming).await,
             Listener::Api => Box::pin(api::respond(self, incoming, api::Exposure::Private)).await,
         }
+    }
+}
+
+/// Pages of other hosts may read what the delivery listener answers, errors as well.
+fn open(listener: Listener, answer: Answer) -> Answer {
+    match listener {
+        Listener::Delivery => delivery::open(answer),
+        Listener::Api => answer,
     }
 }
 

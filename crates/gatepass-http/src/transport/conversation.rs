@@ -202,7 +202,9 @@ fn answer<S: Service>(
     limits: &Limits,
 ) -> Work {
     if head_bytes(&request) > limits.head_bytes {
-        return Box::pin(std::future::ready(bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)));
+        let mut refused = bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return handed_on(refused, request, exchange, limits);
     }
     let request = RequestBody::of(request, Arc::clone(&exchange), limits);
     Box::pin(async move {

@@ -66,8 +66,9 @@ impl Serve {
             greet(made, settings.api_key.is_some(), &public_url, api_at, as_json);
         }
         warn_of_unknown_key(&settings, &app.engine);
+        let signals = StopSignals::listen().context("signals to stop cannot be received")?;
         tracing::info!(delivery = %delivery_at, api = %api_at, "ready");
-        serve_until_told(&settings, &app, delivery, api).await;
+        serve_until_told(&settings, &app, (delivery, api), signals).await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -167,8 +168,8 @@ async fn app(settings: &Settings, node: &Node, public_url: &str) -> anyhow::Resu
 async fn serve_until_told(
     settings: &Settings,
     app: &Arc<App>,
-    delivery: Listening,
-    api: Listening,
+    (delivery, api): (Listening, Listening),
+    mut signals: StopSignals,
 ) {
     let (stop, stopped) = watch::channel(false);
     let endpoint = |listener| Arc::new(Endpoint { app: Arc::clone(app), listener });
@@ -177,7 +178,7 @@ async fn serve_until_told(
         serve("delivery", delivery, limits, endpoint(Listener::Delivery), stopped.clone());
     let api = serve("api", api, limits, endpoint(Listener::Api), stopped);
     let told = async {
-        told_to_stop().await;
+        signals.told().await;
         tracing::info!("stopping: running requests may finish");
         // Both listeners hold a receiver; if they are gone, there is nothing to stop.
         let _ = stop.send(true);
@@ -185,16 +186,23 @@ async fn serve_until_told(
     tokio::join!(delivery, api, told);
 }
 
-async fn told_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be received; stop the process with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What tells a process to stop. They are listened to from here on.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> anyhow::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

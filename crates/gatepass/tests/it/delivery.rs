@@ -101,7 +101,9 @@ fn answers_come_in_three_versions() {
     for version in ["2025-08-20", "latest"] {
         assert_eq!(ask("ACCEPT_VERSION", version).json()["object"], "source");
     }
-    assert_eq!(ask("Accept-Version", "2024-01-01").kind(), "version_unknown");
+    let unknown = ask("Accept-Version", "2024-01-01");
+    assert_eq!(unknown.kind(), "version_unknown");
+    assert_eq!(unknown.header("access-control-allow-origin"), Some("*"), "pages may read it, too");
 
     let refused = |version: &str| {
         server.request("GET", "/nothing").header("Accept-Version", version).send().json()

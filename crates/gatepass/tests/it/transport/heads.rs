@@ -1,9 +1,10 @@
 //! Heads that are too large or malformed, and the ids of answers.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::connection::{Connection, assert_well, put_head};
-use crate::support::{Answer, Server};
+use crate::support::{Answer, Server, Start};
 
 fn ask(server: &Server, request: impl AsRef<[u8]>) -> Option<Answer> {
     let mut connection = Connection::open(server.delivery);
@@ -50,6 +51,22 @@ fn headers_that_are_too_large_are_refused() {
         assert_eq!(ask(&server, large(bytes)).unwrap().status, 431, "{bytes}");
     }
     assert_well(&server);
+}
+
+/// One that turns out to be too large when its end comes is the end of the connection as well, and
+/// not of all that watches over it.
+#[test]
+fn after_a_head_that_was_too_large_nothing_is_waited_for() {
+    let server = Start::fresh().flag("--idle-timeout", "1s").run();
+    let mut connection = Connection::open(server.delivery);
+    let head = get(&format!("X-Large: {}\r\n", "x".repeat(66_000)));
+    let (first, rest) = head.split_at(57_000);
+    connection.say(first);
+    std::thread::sleep(Duration::from_millis(200));
+    connection.say(rest);
+    let answer = connection.answer().unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (431, Some("close")));
+    assert_eq!(connection.until_closed(), b"");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn bodies_that_trickle_keep_little() {
         connection.say(put_head(&url, "Content-Length: 1000000\r\n") + &"x".repeat(1_000));
         connection
     };
-    assert_at_most("bodies that trickle", cost_of_each(&server, begin, BYTES), 24);
+    assert_at_most("bodies that trickle", cost_of_each(&server, begin, BYTES), 28);
 }
 
 #[test]
