@@ -8,6 +8,7 @@ use gatepass_core::{ByteRange, ExpectedDigests, Grant, Operation, Part, Upload};
 use super::attempts::{Attempt, Cut};
 use super::finish::{Wishes, finish_if_complete_as};
 use super::join::find;
+use super::keeping::Keeping;
 use super::part::{give_up_if_lost, record};
 use super::segment::{Incoming, Writing};
 use super::{Body, Progress, ReceiveError, file_bytes_max};
@@ -114,7 +115,8 @@ async fn receive(
 ) -> Result<Arrived, ReceiveError> {
     let mut incoming = Incoming::new(body, Some(&**attempt), &append.digests);
     let mut writing = Writing::begin(engine, &upload.parted_blob(), bounds.offset, attempt).await?;
-    let ended = pour(bounds, &mut incoming, &mut writing).await;
+    let keeping = Keeping::of(engine, upload);
+    let ended = pour(bounds, &mut incoming, &mut writing, keeping).await;
     let ended = ended.and_then(|()| incoming.check_digests());
     let all_or_nothing = append.digests != ExpectedDigests::default();
     match ended {
@@ -131,6 +133,7 @@ async fn pour(
     bounds: &Bounds,
     incoming: &mut Incoming<'_, impl Body>,
     writing: &mut Writing,
+    mut keeping: Keeping<'_>,
 ) -> Result<(), ReceiveError> {
     let mut at = bounds.offset;
     while let Some(piece) = incoming.next(u64::MAX).await? {
@@ -140,6 +143,7 @@ async fn pour(
         }
         bounds.admission.check_received(at)?;
         writing.write(piece).await?;
+        keeping.note().await?;
     }
     Ok(())
 }

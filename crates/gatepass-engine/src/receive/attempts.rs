@@ -20,6 +20,8 @@ use tokio::sync::{Notify, watch};
 const SILENCE_MAX: Duration = Duration::from_millis(500);
 /// How long the older attempt may go on once a newer one is there.
 const TURN_MAX: Duration = Duration::from_millis(1_500);
+/// Attempts that may be at the same bytes, or wait for them.
+const ATTEMPTS_MAX: usize = 64;
 /// How often the older attempt is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -60,7 +62,8 @@ pub(crate) struct Attempt {
 pub(crate) struct Cut;
 
 impl Attempts {
-    /// Waits for a turn at a range. Fails if a newer attempt comes meanwhile that need not wait.
+    /// Waits for a turn at a range. Fails if a newer attempt comes meanwhile that need not wait, or
+    /// if many wait already.
     pub(crate) async fn begin(
         &self,
         upload: &UploadId,
@@ -69,6 +72,9 @@ impl Attempts {
         let entry = self.shared.enter(upload, range);
         let upload = upload.clone();
         let attempt = Attempt { shared: Arc::clone(&self.shared), upload, entry };
+        if attempt.older().len() >= ATTEMPTS_MAX {
+            return Err(Cut);
+        }
         attempt.wait_for_turn().await?;
         Ok(Arc::new(attempt))
     }
@@ -82,8 +88,7 @@ impl Attempts {
     pub(crate) async fn stop_beyond(&self, upload: &UploadId, end: u64) {
         loop {
             let ended = self.shared.ended.notified();
-            let mut active = self.shared.of(upload);
-            active.retain(|entry| entry.range.end() > end);
+            let active = self.shared.of(upload, |entry| entry.range.end() > end);
             if active.is_empty() {
                 return;
             }
@@ -114,8 +119,10 @@ impl Shared {
         entry
     }
 
-    fn of(&self, upload: &UploadId) -> Vec<Arc<Entry>> {
-        self.uploads().get(upload).cloned().unwrap_or_default()
+    fn of(&self, upload: &UploadId, which: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
+        let uploads = self.uploads();
+        let entries = uploads.get(upload).map(Vec::as_slice).unwrap_or_default();
+        entries.iter().filter(|entry| which(entry)).cloned().collect()
     }
 
     fn leave(&self, upload: &UploadId, number: u64) {
@@ -168,11 +175,9 @@ impl Attempt {
 
     /// Attempts at the same bytes that began earlier.
     fn older(&self) -> Vec<Arc<Entry>> {
-        let mut entries = self.shared.of(&self.upload);
-        entries.retain(|entry| {
+        self.shared.of(&self.upload, |entry| {
             entry.number < self.entry.number && entry.range.overlaps(self.entry.range)
-        });
-        entries
+        })
     }
 
     /// Returns when this attempt has to let go.
@@ -201,6 +206,9 @@ impl Drop for Attempt {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::stream::FuturesUnordered;
+    use futures_util::{FutureExt as _, StreamExt as _};
+
     use super::*;
 
     fn id(byte: u8) -> UploadId {
@@ -267,6 +275,20 @@ mod tests {
             attempt.await.unwrap();
         }
         assert!(attempts.shared.uploads().is_empty(), "nothing is left behind");
+    }
+
+    #[tokio::test]
+    async fn so_many_wait_and_no_more() {
+        let (attempts, id) = (Attempts::default(), id(1));
+        let first = attempts.begin(&id, range(0, 10)).await.ok().unwrap();
+        first.note_received();
+        let mut waiting = FuturesUnordered::new();
+        for _ in 1..ATTEMPTS_MAX {
+            waiting.push(attempts.begin(&id, range(5, 6)));
+        }
+        assert!(waiting.next().now_or_never().is_none(), "they wait");
+        assert!(attempts.begin(&id, range(0, 10)).await.is_err());
+        assert!(attempts.begin(&id, range(10, 20)).await.is_ok(), "these are other bytes");
     }
 
     #[tokio::test]

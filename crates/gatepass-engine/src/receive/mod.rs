@@ -19,6 +19,7 @@ mod error;
 mod finish;
 pub(crate) mod finishing;
 mod join;
+mod keeping;
 mod part;
 mod segment;
 mod sink;

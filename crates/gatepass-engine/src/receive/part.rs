@@ -12,7 +12,7 @@ use super::attempts::{Attempt, Cut};
 use super::content::{Head, Sniffer};
 use super::finish::{finish_if_complete, received_again};
 use super::join::join;
-use super::segment::{self, Incoming};
+use super::segment::{self, Gap, Incoming};
 use super::{Body, Progress, ReceiveError, file_bytes_max};
 use crate::engine::Engine;
 
@@ -159,12 +159,14 @@ async fn receive(
         found: None,
     });
     let mut parts = Vec::new();
-    for segment in upload.parts.plan(chunk.range) {
+    let segments = upload.parts.plan(chunk.range);
+    let ends_with_gap = matches!(segments.last(), Some(Segment::Missing(_)));
+    for segment in segments {
         match (segment, attempt) {
             (Segment::Missing(range), Some(attempt)) => {
-                let blob = &upload.parted_blob();
+                let gap = Gap { range, is_last: range.end() == chunk.range.end() };
                 let written =
-                    segment::write(engine, blob, range, attempt, &mut sniffer, &mut incoming);
+                    segment::write(engine, upload, gap, attempt, &mut sniffer, &mut incoming);
                 parts.extend(written.await?);
             }
             (Segment::Missing(_), None) => return Err(ReceiveError::Interrupted),
@@ -185,9 +187,8 @@ async fn receive(
             }
         }
     }
-    incoming.end().await?;
-    if let Some(attempt) = attempt {
-        attempt.note_received();
+    if !ends_with_gap {
+        incoming.end().await?;
     }
     Ok(parts)
 }
@@ -202,15 +203,22 @@ pub(crate) fn record(
     RecordParts { id: upload.id.clone(), parts, total, now: engine.now(), keep }
 }
 
-/// After a failed sync nobody knows what the file holds: nothing is tried on it again.
+/// After a failed sync nobody knows what the file holds: nothing is tried on it again. Unless others
+/// have brought every byte meanwhile: they are about to finish it, or have, in whatever node, and this
+/// attempt failed because there was nothing left to write to.
 pub(super) async fn give_up_if_lost(
     engine: &Engine,
     upload: &Upload,
     error: ReceiveError,
 ) -> ReceiveError {
-    if matches!(error, ReceiveError::Store(BlobError::SyncFailed(_))) {
-        end(engine, upload, UploadStatus::Aborted).await;
+    if !matches!(error, ReceiveError::Store(BlobError::SyncFailed(_))) {
+        return error;
     }
+    let is_whole = |now: Upload| now.status == UploadStatus::Complete || now.has_all_bytes();
+    if reload(engine, upload).await.is_ok_and(is_whole) {
+        return ReceiveError::Interrupted;
+    }
+    end(engine, upload, UploadStatus::Aborted).await;
     error
 }
 

@@ -12,6 +12,7 @@ use gatepass_core::{ByteRange, ContentHasher, ExpectedDigests, Part, Upload, Upl
 
 use super::attempts::Attempt;
 use super::content::Sniffer;
+use super::keeping::Keeping;
 use super::{Body, ReceiveError};
 use crate::engine::Engine;
 
@@ -67,12 +68,17 @@ impl<'a, B: Body> Incoming<'a, B> {
         Ok(Some(piece))
     }
 
-    /// The body ends here, with the digests that its sender named.
-    pub(super) async fn end(mut self) -> Result<(), ReceiveError> {
+    /// The body ends here, with the digests that its sender named. From now on nobody needs to wait
+    /// for the client.
+    pub(super) async fn end(&mut self) -> Result<(), ReceiveError> {
         if self.next(1).await?.is_some() {
             return Err(ReceiveError::ChunkLength);
         }
-        self.check_digests()
+        self.check_digests()?;
+        if let Some(attempt) = self.attempt {
+            attempt.note_received();
+        }
+        Ok(())
     }
 
     pub(super) fn check_digests(&mut self) -> Result<(), ReceiveError> {
@@ -140,22 +146,36 @@ impl Drop for Writing {
     }
 }
 
-/// Writes the bytes of a segment that is missing.
+/// A segment that is missing.
+pub(super) struct Gap {
+    pub(super) range: ByteRange,
+    /// Whether the body ends with it.
+    pub(super) is_last: bool,
+}
+
+/// Writes the bytes of a segment that is missing. What has come whole is not given up for another
+/// request any more, however long the disk takes.
 pub(super) async fn write(
     engine: &Engine,
-    blob: &PartedBlob,
-    range: ByteRange,
+    upload: &Upload,
+    gap: Gap,
     attempt: &Arc<Attempt>,
     sniffer: &mut Option<Sniffer<'_>>,
     incoming: &mut Incoming<'_, impl Body>,
 ) -> Result<Vec<Part>, ReceiveError> {
-    let mut writing = Writing::begin(engine, blob, range.start(), attempt).await?;
+    let Gap { range, is_last } = gap;
+    let mut keeping = Keeping::of(engine, upload);
+    let mut writing = Writing::begin(engine, &upload.parted_blob(), range.start(), attempt).await?;
     let mut left = range.length();
     while let Some(piece) = incoming.next_of(&mut left).await? {
         if let Some(sniffer) = sniffer {
             sniffer.observe(&piece)?;
         }
         writing.write(piece).await?;
+        keeping.note().await?;
+    }
+    if is_last {
+        incoming.end().await?;
     }
     let committed = writing.commit().await?;
     Ok(committed.into_parts(range.start()))

@@ -489,6 +489,25 @@ fn silent_uploads_expire_and_go() {
     assert_eq!(send(&server, &own, &file, 50_000, 100_000).kind(), "upload_expired");
 }
 
+/// It expires a while after its last byte, not after its last request.
+#[test]
+fn an_upload_lives_as_long_as_bytes_come() {
+    let server = Start::fresh().flag("--upload-lifetime", "6s").run();
+    let file = noise(19, 100);
+    let mut slow = Connection::open(server.delivery);
+    let framing = "Content-Length: 50\r\nContent-Range: bytes 0-49/100\r\n";
+    slow.say(put_head(&server.put_url("a"), framing));
+    for piece in file[..50].chunks(5) {
+        std::thread::sleep(Duration::from_secs(1));
+        slow.say(piece);
+    }
+    let answer = slow.answer().unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.json());
+    let own = answer.header("location").unwrap();
+    assert_eq!(send(&server, own, &file, 50, 100).status, 201);
+    assert!(server.send("GET", "/a", b"").body == file);
+}
+
 #[test]
 fn an_upload_by_key_goes_on_and_ends() {
     let server = Server::start();
