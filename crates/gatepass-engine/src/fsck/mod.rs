@@ -15,6 +15,8 @@ use std::time::Duration;
 use gatepass_core::port::{BlobError, BlobListing, BlobStore, Catalog, CatalogError, Clock};
 use gatepass_core::{File, Upload};
 
+use store::Stored;
+
 /// What is looked at, and how closely.
 pub struct Fsck {
     /// The catalog.
@@ -29,6 +31,8 @@ pub struct Fsck {
     pub orphan_age_min: Duration,
     /// Whether such blobs are removed.
     pub repair: bool,
+    /// How many of them one run keeps in mind to remove; a next run removes more.
+    pub orphans_max: usize,
     /// What has been looked at.
     pub progress: Arc<Progress>,
 }
@@ -102,25 +106,24 @@ impl Fsck {
                 tell(finding);
             })
             .await?;
-        let orphans = self.check_store(unfinished, &mut tell).await?;
-        if self.repair { self.remove(orphans, missing).await } else { Ok(()) }
+        let stored = self.check_store(unfinished, &mut tell).await?;
+        if self.repair { self.remove(stored, missing).await } else { Ok(()) }
     }
 
     /// Removes what nobody knows. A store whose catalog is another one is full of that: hence the
     /// conditions.
-    async fn remove(&self, orphans: Vec<BlobListing>, missing: u64) -> Result<(), FsckError> {
+    async fn remove(&self, stored: Stored, missing: u64) -> Result<(), FsckError> {
         let refused = |reason: String| Err(FsckError::NotRepaired(reason));
-        let known = self.progress.blobs.load(Ordering::Relaxed) - orphans.len() as u64;
+        let Stored { known, orphans, removable } = stored;
         if missing > 0 {
             return refused(format!("{missing} files have no blob in it"));
         }
-        if orphans.len() as u64 > known {
+        if orphans > known {
             return refused(format!(
-                "{} of its blobs are not known to the catalog, and {known} are",
-                orphans.len()
+                "{orphans} of its blobs are not known to the catalog, and {known} are"
             ));
         }
-        for orphan in orphans {
+        for orphan in removable {
             let asked = std::slice::from_ref(&orphan.blob);
             let known: HashSet<_> = self.catalog.known_blobs(asked).await?;
             if known.is_empty() {

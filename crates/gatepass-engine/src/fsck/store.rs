@@ -7,28 +7,40 @@ use gatepass_core::{BlobId, Upload, UploadStatus};
 
 use super::{Finding, Fsck, FsckError, Progress};
 
-/// Orphans that are kept in mind to be removed; a next run removes more.
-const ORPHANS_MAX: usize = 100_000;
+/// What the store holds.
+#[derive(Default)]
+pub(super) struct Stored {
+    /// Blobs that the catalog knows.
+    pub(super) known: u64,
+    /// Orphans that were told of.
+    pub(super) orphans: u64,
+    /// The first of them, as many as may be kept in mind.
+    pub(super) removable: Vec<BlobListing>,
+}
 
 impl Fsck {
-    /// Returns the orphans that it told of.
+    /// Tells of orphans, and of uploads of which nothing is stored.
     pub(super) async fn check_store(
         &self,
         mut unfinished: HashMap<BlobId, Upload>,
         tell: &mut impl FnMut(Finding),
-    ) -> Result<Vec<BlobListing>, FsckError> {
-        let (mut cursor, mut orphans) = (None::<String>, Vec::new());
+    ) -> Result<Stored, FsckError> {
+        let (mut cursor, mut stored) = (None::<String>, Stored::default());
         loop {
             let page = self.store.list(cursor.as_deref()).await?;
             let Some(last) = page.last().map(|entry| entry.cursor.clone()) else { break };
-            Progress::add(&self.progress.blobs, page.len() as u64);
+            let listed = page.len() as u64;
+            Progress::add(&self.progress.blobs, listed);
             for entry in &page {
                 unfinished.remove(&entry.blob);
             }
-            for orphan in self.orphans(page, cursor.as_deref()).await? {
+            let unknown = self.unknown(page).await?;
+            stored.known += listed - unknown.len() as u64;
+            for orphan in self.orphans(unknown, cursor.as_deref()).await? {
                 tell(Finding::Orphan(orphan.clone()));
-                if orphans.len() < ORPHANS_MAX {
-                    orphans.push(orphan);
+                stored.orphans += 1;
+                if stored.removable.len() < self.orphans_max {
+                    stored.removable.push(orphan);
                 }
             }
             cursor = Some(last);
@@ -38,16 +50,15 @@ impl Fsck {
                 tell(Finding::UploadMissing(Box::new(upload)));
             }
         }
-        Ok(orphans)
+        Ok(stored)
     }
 
     /// Old entries that nobody knows, and that are still there when they are looked for again.
     async fn orphans(
         &self,
-        page: Vec<BlobListing>,
+        unknown: Vec<BlobListing>,
         before: Option<&str>,
     ) -> Result<Vec<BlobListing>, FsckError> {
-        let unknown = self.unknown(page).await?;
         let since = self.clock.now().minus(self.orphan_age_min);
         let (old, young): (Vec<_>, Vec<_>) =
             unknown.into_iter().partition(|entry| entry.modified < since);

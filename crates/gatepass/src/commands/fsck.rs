@@ -20,6 +20,8 @@ use crate::units::{parse_duration, show_size};
 const FINDINGS_MAX: usize = 1_000;
 /// Least age of an orphan: that from which on the server's own sweeper takes it.
 const GRACE_MIN: Duration = Duration::from_hours(1);
+/// Orphans that one run removes at most.
+const ORPHANS_MAX: usize = 100_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Fsck {
@@ -53,6 +55,7 @@ impl Fsck {
             checksums: self.checksums,
             orphan_age_min: self.grace,
             repair: self.repair,
+            orphans_max: ORPHANS_MAX,
             progress: Arc::clone(&progress),
         };
         let counted = Arc::clone(&progress);

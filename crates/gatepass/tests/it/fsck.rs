@@ -1,6 +1,7 @@
 //! What changes while fsck looks: real engines, and somebody who always comes in between.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use gatepass_core::{
     BlobId, ByteRange, ContentHasher, KeyId, Memo, Part, PartMap, Upload, UploadId, UploadStatus,
 };
 use gatepass_disk::{DiskOptions, DiskStore};
-use gatepass_engine::fsck::{Finding, Fsck};
+use gatepass_engine::fsck::{Finding, Fsck, FsckError, Progress};
 use gatepass_sqlite::SqliteCatalog;
 use gatepass_testkit::builders::{blob_id, new_file, path, project, project_id, time};
 use gatepass_testkit::{FixedClock, blob_store, run};
@@ -185,6 +186,7 @@ async fn look(directory: &Path, meddles: bool) -> Vec<Finding> {
         checksums: false,
         orphan_age_min: KEEP,
         repair: false,
+        orphans_max: 10,
         progress: Arc::default(),
     };
     let mut findings = Vec::new();
@@ -210,5 +212,67 @@ fn what_stays_so_is_one() {
         else {
             panic!("{findings:?}")
         };
+    });
+}
+
+/// Looks at a store of so many old and young blobs with a catalog that knows none of them, and
+/// repairs; returns how it ended, and what the store holds then.
+async fn repair_foreign(old: usize, young: usize) -> (Result<(), FsckError>, usize, u64) {
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = Arc::new(SqliteCatalog::open(&directory.path().join("gatepass.db")).unwrap());
+    let blobs = directory.path().join("blobs");
+    let store = Arc::new(DiskStore::open(&blobs, DiskOptions::default()).unwrap());
+    let now = gatepass_core::Timestamp::from_unix_seconds(8_000_000_000);
+    for number in 0..old + young {
+        let blob = blob_id();
+        let mut staging = store.stage(&blob, None, blob_store::hasher()).await.unwrap();
+        staging.write("of another catalog".into()).await.unwrap();
+        staging.commit().await.unwrap();
+        if number >= old {
+            let mut touch = std::process::Command::new("find");
+            touch.arg(&blobs).args(["-name", blob.as_str()]);
+            touch.args(["-exec", "touch", "-d", "@8000000000", "{}", ";"]);
+            assert!(touch.status().unwrap().success());
+        }
+    }
+    let progress = Arc::new(Progress::default());
+    let fsck = Fsck {
+        catalog,
+        store: Arc::clone(&store) as Arc<dyn BlobStore>,
+        clock: Arc::new(FixedClock::at(now)),
+        checksums: false,
+        orphan_age_min: KEEP,
+        repair: true,
+        orphans_max: 10,
+        progress: Arc::clone(&progress),
+    };
+    let ended = fsck.run(drop).await;
+    let (mut cursor, mut left) = (None::<String>, 0);
+    loop {
+        let page = store.list(cursor.as_deref()).await.unwrap();
+        let Some(last) = page.last() else { break };
+        left += page.len();
+        cursor = Some(last.cursor.clone());
+    }
+    (ended, left, progress.young.load(Ordering::Relaxed))
+}
+
+/// More of them than one run keeps in mind: those beyond that are not known, either.
+#[test]
+fn a_store_of_another_catalog_is_not_emptied() {
+    run(async {
+        let (ended, left, _) = repair_foreign(30, 0).await;
+        assert!(matches!(ended, Err(FsckError::NotRepaired(_))), "{ended:?}");
+        assert_eq!(left, 30);
+    });
+}
+
+/// Blobs that are too young to be orphans are not known for that.
+#[test]
+fn young_blobs_do_not_pass_for_known_ones() {
+    run(async {
+        let (ended, left, young) = repair_foreign(3, 5).await;
+        assert!(matches!(ended, Err(FsckError::NotRepaired(_))), "{ended:?}");
+        assert_eq!((left, young), (8, 5));
     });
 }
