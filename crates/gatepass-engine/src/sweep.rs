@@ -33,7 +33,7 @@ impl Swept {
     }
 }
 
-/// Why a sweep stopped early. What it removed until then stays removed; the next one goes on.
+/// What went wrong first in a sweep, which did all else that it could; the next one tries again.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     /// The catalog failed.
@@ -56,31 +56,33 @@ pub(crate) async fn in_turn(engine: &Engine, node: &str) -> Result<Swept, SweepE
 }
 
 async fn sweep(engine: &Engine, node: Option<&str>) -> Result<Swept, SweepError> {
-    let uploads = expire_uploads(engine).await?;
-    forget_uploads(engine).await?;
-    let retired = delete_retired(engine).await?;
-    let (orphans, bytes) = delete_orphans(engine, node).await?;
-    let room = engine.ports.catalog.give_back_room(engine.now()).await?;
-    if room > 0 {
-        tracing::info!(bytes = room, "the catalog gave back room of small files");
-    }
+    let mut swept = Swept::default();
+    // One after the other, whatever became of those before.
+    let outcomes = [
+        expire_uploads(engine, &mut swept).await,
+        forget_uploads(engine).await,
+        delete_retired(engine, &mut swept).await,
+        delete_orphans(engine, node, &mut swept).await,
+        give_back_room(engine).await,
+    ];
+    let Swept { uploads, retired, orphans, .. } = swept;
     metrics::counter!("gatepass_swept_blobs_total", "reason" => "retired").increment(retired);
     metrics::counter!("gatepass_swept_blobs_total", "reason" => "orphan").increment(orphans);
     metrics::counter!("gatepass_expired_uploads_total").increment(uploads);
-    Ok(Swept { uploads, retired, orphans, bytes })
+    outcomes.into_iter().collect::<Result<(), SweepError>>()?;
+    Ok(swept)
 }
 
 /// Their blobs are retired with them, and deleted a while later.
-async fn expire_uploads(engine: &Engine) -> Result<u64, SweepError> {
-    let mut expired = 0;
+async fn expire_uploads(engine: &Engine, swept: &mut Swept) -> Result<(), SweepError> {
     loop {
         let ids = engine.ports.catalog.expired_uploads(engine.now(), BATCH).await?;
         if ids.is_empty() {
-            return Ok(expired);
+            return Ok(());
         }
         for id in ids {
             expire(engine, id).await?;
-            expired += 1;
+            swept.uploads += 1;
         }
     }
 }
@@ -100,26 +102,48 @@ async fn forget_uploads(engine: &Engine) -> Result<(), SweepError> {
     Ok(())
 }
 
-async fn delete_retired(engine: &Engine) -> Result<u64, SweepError> {
+async fn delete_retired(engine: &Engine, swept: &mut Swept) -> Result<(), SweepError> {
     let before = engine.now().minus(engine.limits.retired_blob_keep);
-    let mut deleted = 0;
+    let mut outcome = Ok(());
     loop {
         let blobs = engine.ports.catalog.retired_blobs(before, BATCH).await?;
-        for blob in &blobs {
-            engine.ports.store.delete(blob).await?;
+        let listed = blobs.len();
+        let mut gone = Vec::with_capacity(listed);
+        for blob in blobs {
+            if delete(engine, &blob, &mut outcome).await {
+                gone.push(blob);
+            }
         }
         // Forgotten only after the bytes are gone: a crash in between deletes them again.
-        engine.ports.catalog.forget_retired(&blobs).await?;
-        deleted += blobs.len() as u64;
-        if blobs.len() < BATCH {
-            return Ok(deleted);
+        engine.ports.catalog.forget_retired(&gone).await?;
+        swept.retired += gone.len() as u64;
+        // Those that stay come again in the next round, which must not be all that it has.
+        if listed < BATCH || gone.is_empty() {
+            return outcome;
         }
     }
 }
 
-async fn delete_orphans(engine: &Engine, node: Option<&str>) -> Result<(u64, u64), SweepError> {
+/// Whether a blob is gone now. The first that stays is told of.
+async fn delete(engine: &Engine, blob: &BlobId, outcome: &mut Result<(), SweepError>) -> bool {
+    let deleted = engine.ports.store.delete(blob).await;
+    let gone = deleted.is_ok();
+    if let Err(error) = deleted
+        && outcome.is_ok()
+    {
+        tracing::warn!(%blob, %error, "a blob cannot be deleted");
+        *outcome = Err(error.into());
+    }
+    gone
+}
+
+async fn delete_orphans(
+    engine: &Engine,
+    node: Option<&str>,
+    swept: &mut Swept,
+) -> Result<(), SweepError> {
     let before = engine.now().minus(engine.limits.orphan_age_min);
-    let (mut orphans, mut bytes) = (0, 0);
+    let mut outcome = Ok(());
     let mut cursor: Option<String> = None;
     // Kept from page to page: nothing but work is lost if somebody else takes it meanwhile.
     while has_turn(engine, node, TURN).await? {
@@ -131,12 +155,21 @@ async fn delete_orphans(engine: &Engine, node: Option<&str>) -> Result<(u64, u64
         cursor = Some(last.cursor.clone());
         let old: Vec<&BlobListing> = page.iter().filter(|entry| entry.modified < before).collect();
         for orphan in without_entry(engine, &old).await? {
-            engine.ports.store.delete(&orphan.blob).await?;
-            orphans += 1;
-            bytes += orphan.size;
+            if delete(engine, &orphan.blob, &mut outcome).await {
+                swept.orphans += 1;
+                swept.bytes += orphan.size;
+            }
         }
     }
-    Ok((orphans, bytes))
+    outcome
+}
+
+async fn give_back_room(engine: &Engine) -> Result<(), SweepError> {
+    let room = engine.ports.catalog.give_back_room(engine.now()).await?;
+    if room > 0 {
+        tracing::info!(bytes = room, "the catalog gave back room of small files");
+    }
+    Ok(())
 }
 
 async fn has_turn(

@@ -319,6 +319,45 @@ fn orphans_are_swept_and_young_ones_are_not() {
     assert_eq!(server.send("GET", "/b", b"").body, b"kept, too");
 }
 
+/// What is in the place of the blob that is swept first cannot be deleted: a folder.
+#[test]
+fn one_blob_that_cannot_be_deleted_keeps_no_other() {
+    let (_, data) = {
+        let server = Start::fresh().variable("GATEPASS_INLINE_SIZE", "0").run();
+        for name in ["a", "b"] {
+            let url = server.put_url(name);
+            server.send("PUT", &url, b"first");
+            server.send("PUT", &url, b"second");
+        }
+        server.terminate()
+    };
+    age_retired(&data.path);
+    let connection = rusqlite::Connection::open(data.path.join("gatepass.db")).unwrap();
+    let oldest = "SELECT blob FROM retired_blobs ORDER BY retired LIMIT 1";
+    let stuck: String = connection.query_row(oldest, [], |row| row.get(0)).unwrap();
+    drop(connection);
+    let mut find = Command::new("find");
+    find.arg(data.path.join("blobs")).args(["-name", &stuck]);
+    let found = String::from_utf8(find.output().unwrap().stdout).unwrap();
+    std::fs::remove_file(found.trim()).unwrap();
+    std::fs::create_dir(found.trim()).unwrap();
+    // An orphan, which is swept after them.
+    let folder = data.path.join("blobs/00");
+    std::fs::create_dir_all(&folder).unwrap();
+    let orphan = folder.join("0".repeat(26));
+    std::fs::write(&orphan, "orphan").unwrap();
+    let aged = Command::new("touch").args(["-d", "2 hours ago"]).arg(&orphan).status().unwrap();
+    assert!(aged.success());
+    let swept = gatepass().args(["gc", "--data"]).arg(&data.path).output().unwrap();
+    assert!(!swept.status.success(), "it tells of the one that stays: {swept:?}");
+    assert!(!orphan.exists(), "the orphan stays: {swept:?}");
+    let connection = rusqlite::Connection::open(data.path.join("gatepass.db")).unwrap();
+    let rest = "SELECT group_concat(blob) FROM retired_blobs";
+    let rest: String = connection.query_row(rest, [], |row| row.get(0)).unwrap();
+    assert_eq!(rest, stuck, "the other one goes, and the catalog knows");
+    assert_eq!(blobs(&data.path), 3, "two files, and the folder");
+}
+
 #[test]
 fn a_file_of_3_gib_takes_no_memory() {
     const SIZE: u64 = 3 << 30;
