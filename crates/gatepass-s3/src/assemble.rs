@@ -38,8 +38,9 @@ pub(crate) async fn assemble(
     Ok(())
 }
 
-/// An upload that is gone may be one that somebody else is completing at this moment.
-fn upload_error(error: CallError) -> BlobError {
+/// An upload that is gone is no blob that is gone: somebody else ended it, or is completing it at
+/// this moment.
+pub(crate) fn upload_error(error: CallError) -> BlobError {
     if error.is("NoSuchUpload") {
         return BlobError::Unavailable(io::Error::other(error));
     }

@@ -9,6 +9,7 @@ use gatepass_core::{BlobId, ContentHasher};
 use tokio::task::JoinSet;
 
 use crate::api::{Head, Written};
+use crate::assemble::upload_error;
 use crate::buffer::{Buffer, Filled};
 use crate::client::CallError;
 use crate::grid::{CELL_BYTES, CELL_BYTES_MAX, CELLS_MAX};
@@ -181,7 +182,7 @@ impl Upload {
     /// Waits for one part.
     async fn settle_one(&mut self) -> Result<(), BlobError> {
         match self.sending.join_next().await {
-            Some(Ok(sent)) => self.written.push(sent?),
+            Some(Ok(sent)) => self.written.push(sent.map_err(upload_error)?),
             Some(Err(lost)) => return Err(BlobError::Unavailable(std::io::Error::other(lost))),
             None => {}
         }
@@ -203,7 +204,7 @@ impl Shared {
         let ours = Head { size, token: Some(token.to_owned()) };
         match self.api.head(key).await {
             Ok(found) if found.as_ref() == Some(&ours) => Ok(()),
-            _ => Err(error.into()),
+            _ => Err(upload_error(error)),
         }
     }
 }

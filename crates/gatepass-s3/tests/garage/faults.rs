@@ -176,6 +176,22 @@ fn an_abandoned_upload_is_found_and_aborted() {
     });
 }
 
+/// An upload that somebody else aborts while it goes on may be sent again: no blob is missing.
+#[test]
+fn an_upload_that_others_abort_can_be_tried_again() {
+    run(async {
+        let (_proxy, store, direct) = behind(|_: &Asked, _| Fault::None).await;
+        let blob = blob_id();
+        let content = noise(5, LARGE);
+        let mut staging = store.stage(&blob, None, hasher()).await.unwrap();
+        pour(staging.as_mut(), &content).await.unwrap();
+        direct.delete(&blob).await.unwrap();
+        let committed = staging.commit().await;
+        assert!(matches!(committed, Err(BlobError::Unavailable(_))), "{committed:?}");
+        put(&store, &content).await.unwrap();
+    });
+}
+
 /// A service that is not there costs each upload little time, after the first ones.
 #[test]
 fn a_dead_service_is_not_waited_for() {
