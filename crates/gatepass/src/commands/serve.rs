@@ -31,6 +31,8 @@ const LATENCY_BUCKETS: [f64; 12] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0, 60.0];
 /// Changes of the catalog that shared one transaction.
 const GROUP_SIZE_BUCKETS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+/// With fewer open files there is room for no more than some hundred clients.
+const DESCRIPTORS_MIN: u64 = 1_024;
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
@@ -81,6 +83,13 @@ fn raise_descriptor_limit() {
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     if let Err(error) = raised {
         tracing::warn!(%error, "the limit of open files stays at {:?}", limit.current);
+    }
+    if let Some(limit) = limit.maximum.filter(|limit| *limit < DESCRIPTORS_MIN) {
+        tracing::warn!(
+            limit,
+            "few files may be open: the server itself needs up to 300, each connection one or two \
+             more; raise the hard limit (ulimit -Hn, LimitNOFILE)"
+        );
     }
 }
 
