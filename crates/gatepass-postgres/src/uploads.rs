@@ -243,18 +243,32 @@ async fn load(session: &Session, id: &UploadId) -> Reading<Option<(i64, Upload)>
     Ok(row.as_ref().map(rows::upload).transpose()?)
 }
 
-/// Begins a transaction that has the lock of an upload. The second statement sees what was
-/// committed until the first had the lock.
-async fn begin(session: &Session, id: &UploadId) -> Reading<Option<(i64, Upload)>> {
-    let lock = session.prepare_cached(LOCK_UPLOAD).await?;
-    let load = session.prepare_cached(&select("id = $1")).await?;
-    let ((), _, row) = try_join3(
-        session.batch_execute("BEGIN"),
-        session.execute(&lock, &[&id.as_str()]),
-        session.query_opt(&load, &[&id.as_str()]),
-    )
-    .await?;
-    Ok(row.as_ref().map(rows::upload).transpose()?)
+/// The statements that lock an upload and read it.
+struct UploadLock {
+    lock: Statement,
+    load: Statement,
+}
+
+impl UploadLock {
+    async fn prepare(session: &Session) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self {
+            lock: session.prepare_cached(LOCK_UPLOAD).await?,
+            load: session.prepare_cached(&select("id = $1")).await?,
+        })
+    }
+
+    /// Begins a transaction that has the lock. `BEGIN` is sent before anything is waited for: what
+    /// is joined behind it is in the transaction. The second statement sees what was committed
+    /// until the first had the lock.
+    async fn begin(&self, session: &Session, id: &UploadId) -> Reading<Option<(i64, Upload)>> {
+        let ((), _, row) = try_join3(
+            session.batch_execute("BEGIN"),
+            session.execute(&self.lock, &[&id.as_str()]),
+            session.query_opt(&self.load, &[&id.as_str()]),
+        )
+        .await?;
+        Ok(row.as_ref().map(rows::upload).transpose()?)
+    }
 }
 
 /// Writes what may have changed of an upload.
@@ -290,7 +304,8 @@ pub(crate) async fn record(
     record: &RecordParts,
 ) -> Result<Upload, Failure<UploadError>> {
     let failed = |failure: Failure<_>| failure.map(UploadError::Catalog);
-    let found = begin(&session, &record.id).await.map_err(failed)?;
+    let lock = UploadLock::prepare(&session).await?;
+    let found = lock.begin(&session, &record.id).await.map_err(failed)?;
     let (row, mut upload) = found.ok_or(Failure::Final(UploadError::NotFound))?;
     // Recorded, and somebody may have finished the upload since.
     if in_doubt && has_all(&upload, &record.parts) && upload.check_total(record.total).is_ok() {
@@ -320,11 +335,11 @@ pub(crate) async fn finish(
 ) -> Result<Finished, Failure<FinishError>> {
     let failed = |failure: Failure<_>| failure.map(FinishError::Catalog);
     let new = &finish.new;
+    let lock = UploadLock::prepare(&session).await?;
     let path = PathLock::prepare(&session, &new.project, &new.path).await?;
-    let (found, existing) =
-        try_join(begin(&session, &finish.id), path.find(&session, &new.project, &new.path))
-            .await
-            .map_err(failed)?;
+    let begin = lock.begin(&session, &finish.id);
+    let find = path.find(&session, &new.project, &new.path);
+    let (found, existing) = try_join(begin, find).await.map_err(failed)?;
     let (_, mut upload) = found.ok_or(Failure::Final(FinishError::NotFound))?;
     if let (UploadStatus::Complete, Some(finished)) = (upload.status, &upload.finished) {
         session.batch_execute("ROLLBACK").await?;
@@ -353,7 +368,8 @@ pub(crate) async fn end_upload(
     how: &EndUpload,
 ) -> Result<Upload, Failure<UploadError>> {
     let failed = |failure: Failure<_>| failure.map(UploadError::Catalog);
-    let found = begin(&session, &how.id).await.map_err(failed)?;
+    let lock = UploadLock::prepare(&session).await?;
+    let found = lock.begin(&session, &how.id).await.map_err(failed)?;
     let (row, mut upload) = found.ok_or(Failure::Final(UploadError::NotFound))?;
     if !upload.may_end(how.status, how.now) {
         session.batch_execute("ROLLBACK").await?;

@@ -4,6 +4,7 @@
 mod counts;
 mod failover;
 mod faults;
+mod fresh;
 mod opening;
 mod plans;
 mod trips;
