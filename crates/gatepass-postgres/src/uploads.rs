@@ -294,8 +294,11 @@ async fn update(
         .await
 }
 
-fn has_all(upload: &Upload, parts: &[Part]) -> bool {
-    parts.iter().all(|part| upload.parts.parts().contains(part))
+/// Whether all that a record says is there, in an upload that was not given up.
+fn has_recorded(upload: &Upload, record: &RecordParts) -> bool {
+    matches!(upload.status, UploadStatus::Receiving | UploadStatus::Complete)
+        && record.parts.iter().all(|part| upload.parts.parts().contains(part))
+        && (record.total.is_none() || upload.total == record.total)
 }
 
 pub(crate) async fn record(
@@ -308,7 +311,7 @@ pub(crate) async fn record(
     let found = lock.begin(&session, &record.id).await.map_err(failed)?;
     let (row, mut upload) = found.ok_or(Failure::Final(UploadError::NotFound))?;
     // Recorded, and somebody may have finished the upload since.
-    if in_doubt && has_all(&upload, &record.parts) && upload.check_total(record.total).is_ok() {
+    if in_doubt && has_recorded(&upload, record) {
         session.batch_execute("ROLLBACK").await?;
         return Ok(upload);
     }

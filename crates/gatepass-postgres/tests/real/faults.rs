@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use gatepass_core::condition::Conditions;
 use gatepass_core::port::{Catalog, CatalogError, PublishError, RemoveError};
-use gatepass_core::port::{FinishUpload, RecordParts};
+use gatepass_core::port::{EndUpload, FinishUpload, RecordParts, UploadError};
 use gatepass_core::publication::NewFile;
-use gatepass_core::upload::{NewUpload, Origin};
+use gatepass_core::upload::{NewUpload, Origin, UploadRefusal};
 use gatepass_core::{BlobId, KeyId, Memo, PartMap, Upload, UploadId, UploadStatus};
 use gatepass_core::{ByteRange, Part};
 use gatepass_testkit::builders::{blob_id, new_file, path, project_id, time};
 use gatepass_testkit::catalog::{add_project, find, is_known};
 use gatepass_testkit::postgres::Server;
-use gatepass_testkit::run;
+use gatepass_testkit::{eventually, run};
 
 use super::open_at;
 use gatepass_testkit::postgres::proxy::{self, Weather};
@@ -271,6 +271,80 @@ async fn upload_through(catalog: &Arc<dyn Catalog>, at: &str) {
     let finish = FinishUpload { id: first.id, new, remember: Duration::from_mins(1) };
     let finished = catalog.finish_upload(finish).await.unwrap();
     assert!(finished.created);
+}
+
+#[test]
+fn a_total_in_doubt_is_there_once_it_is_acknowledged() {
+    let server = Server::shared();
+    let database = server.make_database();
+    run(async move {
+        let weather = Arc::new(Weather::default());
+        let port = proxy::start(server.port(), Arc::clone(&weather)).await;
+        let through = open_at(&server.url_by(port, &database)).await;
+        let direct = open_at(&server.url(&database)).await;
+        add_project(&direct).await;
+        for (number, fault) in (1..).zip([&weather.hold_commit_every, &weather.hold_answer_every]) {
+            let id = begin_without_total(&direct, &format!("u{number}")).await;
+            fault.store(1, Ordering::Relaxed);
+            let recording = say_total(&through, &id);
+            eventually("the commit is hit", async || {
+                weather.faults.load(Ordering::Relaxed) == number
+            })
+            .await;
+            fault.store(0, Ordering::Relaxed);
+            let told = recording.await.unwrap().unwrap();
+            assert_eq!(told.total, Some(30));
+            let found = direct.find_upload_by_id(&project_id(), &id).await.unwrap().unwrap();
+            assert_eq!(found.total, Some(30), "it is acknowledged");
+        }
+    });
+}
+
+#[test]
+fn a_record_in_doubt_is_refused_when_the_upload_was_given_up_since() {
+    let server = Server::shared();
+    let database = server.make_database();
+    run(async move {
+        let weather = Arc::new(Weather::default());
+        let port = proxy::start(server.port(), Arc::clone(&weather)).await;
+        let through = open_at(&server.url_by(port, &database)).await;
+        let direct = open_at(&server.url(&database)).await;
+        add_project(&direct).await;
+        let id = begin_without_total(&direct, "u").await;
+        weather.hold_answer_every.store(1, Ordering::Relaxed);
+        let recording = say_total(&through, &id);
+        eventually("it is recorded", async || {
+            let found = direct.find_upload_by_id(&project_id(), &id).await.unwrap();
+            found.is_some_and(|found| found.total == Some(30))
+        })
+        .await;
+        weather.hold_answer_every.store(0, Ordering::Relaxed);
+        let remember = Duration::from_mins(1);
+        let status = UploadStatus::Aborted;
+        direct.end_upload(EndUpload { id, status, now: time(2), remember }).await.unwrap();
+        let told = recording.await.unwrap();
+        assert!(matches!(told, Err(UploadError::Refused(UploadRefusal::Aborted))), "{told:?}");
+    });
+}
+
+async fn begin_without_total(catalog: &Arc<dyn Catalog>, at: &str) -> UploadId {
+    let first = Upload { total: None, ..an_upload(at) };
+    let id = first.id.clone();
+    let new =
+        NewUpload { upload: first, joins_complete: false, open_max: 9, reserved_bytes_max: 1_000 };
+    catalog.join_upload(new).await.unwrap();
+    id
+}
+
+/// Records no part of an upload, only how long it is.
+fn say_total(
+    catalog: &Arc<dyn Catalog>,
+    id: &UploadId,
+) -> tokio::task::JoinHandle<Result<Upload, UploadError>> {
+    let (catalog, id) = (Arc::clone(catalog), id.clone());
+    let keep = Duration::from_mins(1);
+    let record = RecordParts { id, parts: vec![], total: Some(30), now: time(1), keep };
+    tokio::spawn(async move { catalog.record_parts(record).await })
 }
 
 #[test]
