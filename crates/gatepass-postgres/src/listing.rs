@@ -6,7 +6,7 @@ use gatepass_core::page::locate;
 use gatepass_core::path_range::PathRange;
 use gatepass_core::port::{CatalogError, FilePage, ListFiles};
 use gatepass_core::{File, ProjectId};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, Statement};
 
 use crate::error::Failure;
 use crate::rows::{self, FILE_COLUMNS, number};
@@ -104,6 +104,16 @@ fn newest_page() -> String {
     )
 }
 
+/// Likewise, from a place in the order of paths.
+fn page_by_path() -> String {
+    format!(
+        "SELECT {FILE_COLUMNS} FROM files WHERE project = $1 AND path >= \
+             (SELECT path FROM files WHERE project = $1 AND path >= $2 \
+              ORDER BY path LIMIT 1 OFFSET $3) \
+         ORDER BY path LIMIT $4"
+    )
+}
+
 async fn by_path(
     session: &Session,
     project: &ProjectId,
@@ -140,16 +150,22 @@ struct Paths<'a> {
     session: &'a Session,
     project: &'a ProjectId,
     runs: Vec<(String, u64)>,
+    count: Statement,
+    page: Statement,
 }
 
 impl<'a> Paths<'a> {
-    /// Begins the snapshot that they are of.
+    /// Begins the snapshot that they are of. All statements are prepared before it: so nothing but
+    /// their own answers is waited for, and the commit can be sent right behind them.
     async fn load(session: &'a Session, project: &'a ProjectId) -> Reading<Self> {
         let runs = session.prepare_cached(RUNS).await?;
+        let count = session.prepare_cached(COUNT).await?;
+        let page = session.prepare_cached(&page_by_path()).await?;
         let begin = session.batch_execute(BEGIN_SNAPSHOT);
         let ((), runs) = try_join(begin, session.query(&runs, &[&project.as_str()])).await?;
         let runs = runs.iter().map(|row| Ok((rows::get(row, 0)?, rows::count(row, 1)?)));
-        Ok(Self { session, project, runs: runs.collect::<Result<_, CatalogError>>()? })
+        let runs = runs.collect::<Result<_, CatalogError>>()?;
+        Ok(Self { session, project, runs, count, page })
     }
 
     /// How many files come before a range, and how many before its end.
@@ -167,9 +183,8 @@ impl<'a> Paths<'a> {
     async fn before(&self, path: &str) -> Reading<u64> {
         let upto = self.runs.partition_point(|(first, _)| first.as_str() <= path);
         let Some(((first, _), whole)) = self.runs[..upto].split_last() else { return Ok(0) };
-        let count = self.session.prepare_cached(COUNT).await?;
         let project = self.project.as_str();
-        let row = self.session.query_one(&count, &[&project, first, &path]).await?;
+        let row = self.session.query_one(&self.count, &[&project, first, &path]).await?;
         Ok(whole.iter().map(|(_, files)| files).sum::<u64>() + rows::count(&row, 0)?)
     }
 
@@ -177,15 +192,8 @@ impl<'a> Paths<'a> {
     async fn page(&self, place: u64, limit: u64) -> Reading<Vec<File>> {
         let runs = self.runs.iter().map(|(first, files)| (first, *files));
         let Some((first, skip)) = locate(runs, place) else { return Ok(Vec::new()) };
-        let page = format!(
-            "SELECT {FILE_COLUMNS} FROM files WHERE project = $1 AND path >= \
-                 (SELECT path FROM files WHERE project = $1 AND path >= $2 \
-                  ORDER BY path LIMIT 1 OFFSET $3) \
-             ORDER BY path LIMIT $4"
-        );
-        let page = self.session.prepare_cached(&page).await?;
         let (project, skip, limit) = (self.project.as_str(), number(skip), number(limit));
-        Ok(to_files(&self.session.query(&page, &[&project, first, &skip, &limit]).await?)?)
+        Ok(to_files(&self.session.query(&self.page, &[&project, first, &skip, &limit]).await?)?)
     }
 }
 

@@ -4,13 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepass_core::port::{Catalog, FinishError, FinishUpload, RecordParts};
+use gatepass_core::condition::Conditions;
+use gatepass_core::port::{
+    Catalog, EndUpload, FinishError, FinishUpload, ListUploads, RecordParts,
+};
 use gatepass_core::publication::{NewFile, Refusal};
 use gatepass_core::upload::NewUpload;
-use gatepass_core::{ByteRange, Memo, Part};
+use gatepass_core::{ByteRange, Memo, Part, UploadStatus};
 use gatepass_postgres::{Options, PostgresCatalog};
-use gatepass_testkit::builders::{new_file, time};
-use gatepass_testkit::catalog::{add_project, find};
+use gatepass_testkit::builders::{new_file, path, project_id, time};
+use gatepass_testkit::catalog::{add_project, find, list};
 use gatepass_testkit::postgres::Server;
 use gatepass_testkit::{eventually, run};
 use tokio_postgres::NoTls;
@@ -66,5 +69,78 @@ fn an_upload_that_may_only_create_does_not_replace_what_came_while_it_waited() {
         let finished = finishing.await.unwrap();
         assert!(matches!(finished, Err(FinishError::Refused(Refusal::FileExists))), "{finished:?}");
         assert_eq!(find(&direct, "a").await, Some(published));
+    });
+}
+
+/// What the server has executed outside of transactions of several statements, and how many of
+/// those there were, by its log.
+fn executed_outside<'a>(log: &'a str, database: &str) -> (Vec<&'a str>, usize) {
+    let (mut outside, mut transactions, mut within) = (Vec::new(), 0, false);
+    for line in log.lines().filter(|line| line.starts_with(&format!("{database}:"))) {
+        if line.contains(" statement: BEGIN") {
+            within = true;
+        } else if line.contains(" statement: COMMIT") {
+            transactions += usize::from(within);
+            within = false;
+        } else if !within && line.contains(" execute ") {
+            outside.push(line);
+        }
+    }
+    (outside, transactions)
+}
+
+#[test]
+fn what_belongs_to_a_transaction_is_executed_in_it() {
+    let server = Server::shared();
+    let database = server.make_database();
+    run(async move {
+        let url = server.url(&database);
+        let direct = open_at(&url).await;
+        add_project(&direct).await;
+        for name in ["p/a", "p/b", "q"] {
+            direct.publish(new_file(name, time(1))).await.unwrap();
+        }
+        let finish = an_upload_to_finish(&direct, "u").await;
+        let id = an_upload_to_finish(&direct, "v").await.id;
+        // In connections that are made from now on.
+        server.sql("postgres", &format!("ALTER DATABASE {database} SET log_statement = 'all'"));
+        let keep = Duration::from_mins(1);
+        let record =
+            RecordParts { id: id.clone(), parts: vec![], total: Some(30), now: time(2), keep };
+        let status = UploadStatus::Aborted;
+        let end = EndUpload { id, status, now: time(3), remember: keep };
+        let (project, at, none) = (project_id(), path("q"), Conditions::default());
+        for call in [
+            "list",
+            "list far",
+            "list by path",
+            "list uploads",
+            "settings",
+            "publish",
+            "record",
+            "finish",
+            "end",
+            "remove",
+        ] {
+            let fresh = open_fresh(&url).await;
+            let before = server.log().len();
+            match call {
+                "list" => assert_eq!(list(&fresh, "", 0, 9).await.1, 3),
+                "list far" => assert_eq!(list(&fresh, "", 20_000, 9).await.1, 3),
+                "list by path" => assert_eq!(list(&fresh, "p/", 0, 9).await.0, ["p/a", "p/b"]),
+                "list uploads" => {
+                    let all = ListUploads { within: String::new(), offset: 0, limit: 9 };
+                    assert_eq!(fresh.list_uploads(&project, &all).await.unwrap().total, 2);
+                }
+                "settings" => drop(fresh.load_settings().await.unwrap()),
+                "publish" => drop(fresh.publish(new_file("q", time(2))).await.unwrap()),
+                "record" => drop(fresh.record_parts(record.clone()).await.unwrap()),
+                "finish" => drop(fresh.finish_upload(finish.clone()).await.unwrap()),
+                "end" => drop(fresh.end_upload(end.clone()).await.unwrap()),
+                _ => drop(fresh.remove_file(&project, &at, &none, time(4)).await.unwrap()),
+            }
+            let log = server.log();
+            assert_eq!(executed_outside(&log[before..], &database), (vec![], 1), "{call}");
+        }
     });
 }
