@@ -98,9 +98,7 @@ impl Journal {
         from: Cursor,
         end: Cursor,
     ) -> io::Result<Self> {
-        for number in from.segment.max(1)..=end.segment {
-            File::open(segments.path(number))?.sync_data()?;
-        }
+        segments.sync(from.segment..=end.segment)?;
         let number = end.segment;
         let output = (number > 0).then(|| Output::open(&segments.path(number))).transpose()?;
         let length = output.as_ref().map_or(Ok(0), Output::length)?;

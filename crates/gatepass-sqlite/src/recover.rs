@@ -27,7 +27,9 @@ pub(crate) fn recover(
     while let Some(found) = scan.next().map_err(failed)? {
         accepted.push(Accepted::of(found.record, found.place, found.next));
         if accepted.len() == IN_MEMORY_MAX {
-            // Only after a kill under load, or if the database is older than its journal.
+            // Only after a kill under load, or if the database is older than its journal. What it takes
+            // must not be lost here: it may be that only the system's memory has it.
+            segments.sync(from.segment..=scan.at().segment).map_err(failed)?;
             settle(connection, &accepted).map_err(io::Error::other).map_err(failed)?;
             accepted.clear();
         }

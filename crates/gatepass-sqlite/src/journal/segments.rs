@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,6 +61,12 @@ impl Segments {
     /// A segment that is open already.
     pub(crate) fn opened(&self, number: u64) -> Option<Arc<OwnedFd>> {
         self.lock().get(&number).cloned()
+    }
+
+    /// Makes what is there of these segments durable. There is none with the number 0.
+    pub(crate) fn sync(&self, numbers: RangeInclusive<u64>) -> io::Result<()> {
+        let mut numbers = numbers.filter(|number| *number > 0);
+        numbers.try_for_each(|number| File::open(self.path(number))?.sync_data())
     }
 
     /// Has the system forget what it keeps of a part of a segment that was synced. A file that is
