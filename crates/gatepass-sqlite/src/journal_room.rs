@@ -2,7 +2,7 @@
 //!
 //! A segment that is finished is never written again. When less than half of it is in use, what is in
 //! use is appended anew; and when nothing is in use, it goes, after an hour, in which whoever has
-//! found a file in it can read it.
+//! found a file in it can read it. While somebody exports everything, none goes.
 
 use std::time::Duration;
 
@@ -40,13 +40,14 @@ impl JournalRoom<'_> {
         for segment in finished.iter().filter(|segment| segment.is_sparse()) {
             self.empty(segment.number).await?;
         }
+        let failed = |error: std::io::Error| CatalogError::Unavailable(error.into());
+        let Some(_claim) = self.segments.claim_removal().map_err(failed)? else { return Ok(0) };
         let numbers: Vec<u64> = finished.iter().map(|segment| segment.number).collect();
         let empty =
             move |connection: &_| note_empty(connection, &numbers, now).map_err(catalog_error);
         let mut room = 0;
         // This is synced, and so is whatever emptied them.
         for number in self.writer.change(empty).await? {
-            let failed = |error: std::io::Error| CatalogError::Unavailable(error.into());
             self.segments.remove(number).map_err(failed)?;
             room +=
                 finished.iter().filter(|it| it.number == number).map(|it| it.length).sum::<u64>();

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::connection::{catalog_error, open_reader};
-use crate::files::{self, BYTES_COLUMNS};
+use crate::files::{self, BYTES_COLUMNS, unreadable};
 use crate::journal::{self, Kind, Segments};
 use crate::rows::{self, FILE_COLUMNS, UPLOAD_COLUMNS, senseless};
 use crate::{settings, uploads};
@@ -28,7 +28,11 @@ pub(crate) fn export(path: PathBuf, segments: Segments) -> RecordReader {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     spawn_blocking(move || {
         let mut outlet = Outlet { batch: Batch::default(), segments, sender };
-        let sent = open_reader(&path).and_then(|connection| send_all(&connection, &mut outlet));
+        let held = outlet.segments.hold().map_err(|error| unreadable(&error));
+        let sent = held.and_then(|_held| {
+            let connection = open_reader(&path)?;
+            send_all(&connection, &mut outlet)
+        });
         if let Err(error) = sent {
             // Nobody listens any more: then nobody needs to know.
             let _ = outlet.sender.blocking_send(Err(catalog_error(error)));

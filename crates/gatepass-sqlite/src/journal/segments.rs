@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use gatepass_core::port::OpenSlice;
 use lru::LruCache;
-use rustix::fs::{Advice, fadvise};
+use rustix::fs::{Advice, FlockOperation, fadvise, flock};
 
 use super::record::Place;
 
@@ -99,6 +99,30 @@ impl Segments {
             }
         }
         Ok(all)
+    }
+
+    /// Keeps segments from being removed for as long as what this returns is there, in any process: for
+    /// whoever reads for long what he has found at the beginning. The lock is on the directory that the
+    /// database is in, which everybody can open who can read that.
+    pub(crate) fn hold(&self) -> io::Result<File> {
+        let file = self.hold_file()?;
+        flock(&file, FlockOperation::LockShared)?;
+        Ok(file)
+    }
+
+    /// The right to remove segments, unless somebody holds them.
+    pub(crate) fn claim_removal(&self) -> io::Result<Option<File>> {
+        let file = self.hold_file()?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn hold_file(&self) -> io::Result<File> {
+        let parent = self.directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))
     }
 
     /// Removes a segment; one that is gone already is no error.

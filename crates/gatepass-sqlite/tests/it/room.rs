@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use gatepass_core::Payload;
+use futures_util::StreamExt as _;
 use gatepass_core::condition::Conditions;
 use gatepass_core::publication::NewFile;
+use gatepass_core::{Payload, Record};
 use gatepass_testkit::builders::{new_file, noise, path, project_id, time};
 use gatepass_testkit::catalog::{Subject, add_project, list, publish, read};
 use gatepass_testkit::run;
@@ -96,5 +97,36 @@ fn a_segment_without_files_goes_as_well() {
         assert_eq!(catalog.give_back_room(time(10)).await.unwrap(), 0);
         assert!(catalog.give_back_room(time(4_000)).await.unwrap() > 64 << 20);
         assert_eq!(segments(directory.path()), ["0000000002"]);
+    });
+}
+
+/// However long an export takes, what it has seen at its beginning stays there for it.
+#[test]
+fn no_segment_goes_while_somebody_exports() {
+    let (directory, catalog) = open();
+    run(async move {
+        add_project(&catalog).await;
+        for at in 0..FILES {
+            publish(&catalog, large(at, 1)).await;
+        }
+        let mut export = catalog.export().await.unwrap();
+        let first = export.next().await.unwrap().unwrap();
+        for at in 0..FILES {
+            publish(&catalog, large(at, 2)).await;
+        }
+        for now in [10, 4_000] {
+            assert_eq!(catalog.give_back_room(time(now)).await.unwrap(), 0);
+        }
+        let (mut records, mut files) = (first, 0);
+        loop {
+            files += records.iter().filter(|it| matches!(it, Record::File(_))).count() as u64;
+            let Some(next) = export.next().await else { break };
+            records = next.unwrap();
+        }
+        assert_eq!(files, FILES);
+        // Now its hour begins.
+        assert_eq!(catalog.give_back_room(time(5_000)).await.unwrap(), 0);
+        assert!(catalog.give_back_room(time(9_000)).await.unwrap() > 64 << 20);
+        assert!(!segments(directory.path()).contains(&"0000000001".to_owned()));
     });
 }
