@@ -67,11 +67,7 @@ impl transport::Service for Endpoint {
         let id = new_request_id();
         let context = Context::unknown(Version::default(), Arc::clone(&id));
         let problem = Problem::new(ErrorCode::Internal).cause("a handler panicked");
-        let mut answer = open(self.listener, problem_answer(&context, &problem));
-        if let Ok(value) = HeaderValue::from_str(&id) {
-            answer.headers_mut().insert(X_REQUEST_ID, value);
-        }
-        answer
+        with_id(open(self.listener, problem_answer(&context, &problem)), &id)
     }
 }
 
@@ -92,13 +88,11 @@ impl App {
         let begun = Instant::now();
         let line = RequestLine::of(&request);
         let request_id = new_request_id();
-        let mut answer = match read(request, Arc::clone(&request_id)) {
+        let answer = match read(request, Arc::clone(&request_id)) {
             Ok(incoming) => self.route(listener, incoming).await,
             Err(answer) => open(listener, answer),
         };
-        if let Ok(value) = HeaderValue::from_str(&request_id) {
-            answer.headers_mut().insert(X_REQUEST_ID, value);
-        }
+        let answer = with_id(answer, &request_id);
         line.tell(listener, &request_id, &answer, begun);
         answer
     }
@@ -109,6 +103,13 @@ impl App {
             Listener::Api => Box::pin(api::respond(self, incoming, api::Exposure::Private)).await,
         }
     }
+}
+
+fn with_id(mut answer: Answer, request_id: &str) -> Answer {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        answer.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    answer
 }
 
 /// Pages of other hosts may read what the delivery listener answers, errors as well.

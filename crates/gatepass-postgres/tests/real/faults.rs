@@ -22,6 +22,13 @@ use gatepass_testkit::{eventually, run};
 use super::open_at;
 use gatepass_testkit::postgres::proxy::{self, Weather};
 
+/// A catalog that reaches the server through a proxy, and what makes the weather there.
+async fn open_in_weather(server: &Server, database: &str) -> (Arc<Weather>, Arc<dyn Catalog>) {
+    let weather = Arc::new(Weather::default());
+    let port = proxy::start(server.port(), Arc::clone(&weather)).await;
+    (weather, open_at(&server.url_by(port, database)).await)
+}
+
 const PATHS: usize = 4;
 const WORKERS: usize = 12;
 
@@ -188,9 +195,7 @@ fn one_lost_answer_is_never_told() {
     let server = Server::shared();
     let database = server.make_database();
     run(async move {
-        let weather = Arc::new(Weather::default());
-        let port = proxy::start(server.port(), Arc::clone(&weather)).await;
-        let through = open_at(&server.url_by(port, &database)).await;
+        let (weather, through) = open_in_weather(server, &database).await;
         add_project(&through).await;
         for fault in
             [&weather.cut_answer_every, &weather.hold_answer_every, &weather.hold_commit_every]
@@ -278,9 +283,7 @@ fn a_total_in_doubt_is_there_once_it_is_acknowledged() {
     let server = Server::shared();
     let database = server.make_database();
     run(async move {
-        let weather = Arc::new(Weather::default());
-        let port = proxy::start(server.port(), Arc::clone(&weather)).await;
-        let through = open_at(&server.url_by(port, &database)).await;
+        let (weather, through) = open_in_weather(server, &database).await;
         let direct = open_at(&server.url(&database)).await;
         add_project(&direct).await;
         for (number, fault) in (1..).zip([&weather.hold_commit_every, &weather.hold_answer_every]) {
@@ -305,9 +308,7 @@ fn a_record_in_doubt_is_refused_when_the_upload_was_given_up_since() {
     let server = Server::shared();
     let database = server.make_database();
     run(async move {
-        let weather = Arc::new(Weather::default());
-        let port = proxy::start(server.port(), Arc::clone(&weather)).await;
-        let through = open_at(&server.url_by(port, &database)).await;
+        let (weather, through) = open_in_weather(server, &database).await;
         let direct = open_at(&server.url(&database)).await;
         add_project(&direct).await;
         let id = begin_without_total(&direct, "u").await;
@@ -405,9 +406,7 @@ fn nobody_waits_for_long() {
     let server = Server::shared();
     let database = server.make_database();
     run(async move {
-        let weather = Arc::new(Weather::default());
-        let port = proxy::start(server.port(), Arc::clone(&weather)).await;
-        let through = open_at(&server.url_by(port, &database)).await;
+        let (weather, through) = open_in_weather(server, &database).await;
         add_project(&through).await;
         weather.delay.store(60_000, Ordering::Relaxed);
         let begun = Instant::now();
@@ -434,9 +433,7 @@ fn dead_connections_are_not_tried_one_after_the_other() {
     let server = Server::shared();
     let database = server.make_database();
     run(async move {
-        let weather = Arc::new(Weather::default());
-        let port = proxy::start(server.port(), Arc::clone(&weather)).await;
-        let through = open_at(&server.url_by(port, &database)).await;
+        let (weather, through) = open_in_weather(server, &database).await;
         add_project(&through).await;
         let names: Vec<String> = (0..30).map(|number| format!("f{number}")).collect();
         let all = names.iter().map(|name| through.publish(new_file(name, time(1))));
@@ -455,9 +452,7 @@ fn a_node_that_stopped_holds_nobody_up() {
     let server = Server::shared();
     let database = server.make_database();
     run(async move {
-        let weather = Arc::new(Weather::default());
-        let port = proxy::start(server.port(), Arc::clone(&weather)).await;
-        let stopped = open_at(&server.url_by(port, &database)).await;
+        let (weather, stopped) = open_in_weather(server, &database).await;
         let other = open_at(&server.url(&database)).await;
         add_project(&other).await;
         weather.hold_commit_every.store(1, Ordering::Relaxed);

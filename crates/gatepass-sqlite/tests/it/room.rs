@@ -32,6 +32,12 @@ async fn assert_content(catalog: &Subject, at: u64, version: u64) {
     assert!(bytes.unwrap() == content(at, version), "{at}");
 }
 
+async fn publish_all(catalog: &Subject, version: u64) {
+    for at in 0..FILES {
+        publish(catalog, large(at, version)).await;
+    }
+}
+
 async fn remove(catalog: &Subject, at: u64) {
     let (at, any) = (path(&at.to_string()), Conditions::default());
     catalog.remove_file(&project_id(), &at, &any, time(9)).await.unwrap();
@@ -52,9 +58,7 @@ fn a_sparse_segment_is_emptied_and_goes() {
     let (directory, catalog) = open();
     run(async move {
         add_project(&catalog).await;
-        for at in 0..FILES {
-            publish(&catalog, large(at, 1)).await;
-        }
+        publish_all(&catalog, 1).await;
         assert_eq!(segments(directory.path()), ["0000000001", "0000000002"]);
         assert_eq!(catalog.give_back_room(time(10)).await.unwrap(), 0, "all of it is in use");
         for at in 0..20 {
@@ -88,9 +92,7 @@ fn a_segment_without_files_goes_as_well() {
     let (directory, catalog) = open();
     run(async move {
         add_project(&catalog).await;
-        for at in 0..FILES {
-            publish(&catalog, large(at, 1)).await;
-        }
+        publish_all(&catalog, 1).await;
         for at in 0..FILES {
             remove(&catalog, at).await;
         }
@@ -106,14 +108,10 @@ fn no_segment_goes_while_somebody_exports() {
     let (directory, catalog) = open();
     run(async move {
         add_project(&catalog).await;
-        for at in 0..FILES {
-            publish(&catalog, large(at, 1)).await;
-        }
+        publish_all(&catalog, 1).await;
         let mut export = catalog.export().await.unwrap();
         let first = export.next().await.unwrap().unwrap();
-        for at in 0..FILES {
-            publish(&catalog, large(at, 2)).await;
-        }
+        publish_all(&catalog, 2).await;
         for now in [10, 4_000] {
             assert_eq!(catalog.give_back_room(time(now)).await.unwrap(), 0);
         }
