@@ -155,6 +155,7 @@ impl Client {
             65..75 => self.delete(slot),
             _ => {
                 let found = self.look(&slot.path)?;
+                slot.note(format!("GET: {found:?}"));
                 slot.check(found).map_err(violation)
             }
         }
@@ -163,12 +164,14 @@ impl Client {
     fn put(&mut self, slot: &mut Slot, number: u64) -> Result<(), Stop> {
         let target = sign(Action::Put, &slot.path, 0);
         let reply = self.send("PUT", &target, "", &version(number));
+        slot.note(format!("PUT of {number}: {}", told(reply.as_ref())));
         Self::conclude(slot, Found::Version(number), reply, &[200, 201])
     }
 
     fn delete(&mut self, slot: &mut Slot) -> Result<(), Stop> {
         let target = sign(Action::Delete, &slot.path, 0);
         let reply = self.send("DELETE", &target, "", b"");
+        slot.note(format!("DELETE: {}", told(reply.as_ref())));
         Self::conclude(slot, Found::Absent, reply, &[200, 404])
     }
 
@@ -224,8 +227,10 @@ impl Client {
         let (number, may_be_complete) = (upload.version, upload.may_be_complete());
         let url = upload.url.clone();
         let reply = self.send("PUT", &url, &range, &content[first..past]);
+        let all = if may_be_complete { ", all sent" } else { "" };
+        slot.note(format!("chunk {chunk} of {number}{all}: {}", told(reply.as_ref())));
         if may_be_complete {
-            slot.may_become(Found::Version(number));
+            slot.may_be_finished();
         }
         let Some(reply) = reply else { return Err(Stop::Gone) };
         match reply.status {
@@ -236,8 +241,7 @@ impl Client {
                 slot.check_ranges(&ranges).map_err(violation)
             }
             200 | 201 => {
-                slot.settle(Found::Version(number));
-                slot.upload = None;
+                slot.finish();
                 Ok(())
             }
             500 | 503 | 507 => Ok(()),
@@ -275,6 +279,11 @@ impl Client {
     }
 }
 
+/// An answer, for people.
+fn told(reply: Option<&Reply>) -> String {
+    reply.map_or_else(|| "no answer".to_owned(), |reply| reply.status.to_string())
+}
+
 fn fresh(next_version: &mut u64) -> u64 {
     *next_version += 1;
     *next_version
@@ -290,13 +299,7 @@ fn begin(path: &str, number: u64, random: &mut Random) -> Upload {
         .collect();
     cuts.sort_unstable();
     cuts.dedup();
-    Upload {
-        url: sign(Action::Put, path, number),
-        version: number,
-        cuts,
-        reported: [].into(),
-        sent: [].into(),
-    }
+    Upload::new(sign(Action::Put, path, number), number, cuts)
 }
 
 pub(crate) fn ranges(value: &Value) -> Vec<(u64, u64)> {

@@ -8,7 +8,7 @@ use gatepass_sign::Action;
 
 use crate::client::{Client, Stop, sign};
 use crate::content::version;
-use crate::history::{Found, Slot};
+use crate::history::{Found, Slot, Upload};
 use crate::lane::{check_blobs, wait_for_sweep};
 use crate::support::{Server, Start};
 
@@ -296,20 +296,14 @@ fn send_chunk(client: &mut Client, slot: &mut Slot, at: &At, chunk: usize) -> Re
         2 => (2 * third, content.len()),
         _ => (third / 2, 2 * third),
     };
-    let upload = slot.upload.get_or_insert_with(|| crate::history::Upload {
-        url: at.upload.clone(),
-        version: at.after,
-        cuts,
-        reported: [].into(),
-        sent: [].into(),
-    });
+    let upload = slot.upload.get_or_insert_with(|| Upload::new(at.upload.clone(), at.after, cuts));
     let covered = if chunk == 3 { 1 } else { chunk };
     upload.sent.insert(covered);
     let complete = upload.may_be_complete();
     let range = format!("Content-Range: bytes {first}-{}/{}\r\n", past - 1, content.len());
     let reply = client.send("PUT", &at.upload, &range, &content[first..past]);
     if complete {
-        slot.may_become(Found::Version(at.after));
+        slot.may_be_finished();
     }
     match reply.map(|reply| (reply.status, reply.body)) {
         None => Err(Stop::Gone),
@@ -320,8 +314,7 @@ fn send_chunk(client: &mut Client, slot: &mut Slot, at: &At, chunk: usize) -> Re
             Ok(())
         }
         Some((200 | 201, _)) => {
-            slot.settle(Found::Version(at.after));
-            slot.upload = None;
+            slot.finish();
             Ok(())
         }
         // A failed sync ends the upload: nothing is promised of it any more.

@@ -9,6 +9,9 @@
 
 use std::collections::BTreeSet;
 
+/// How many of the last events are told.
+const EVENTS_TOLD: usize = 40;
+
 /// What can be at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Found {
@@ -27,6 +30,8 @@ pub(crate) struct Slot {
     /// Whether what is pending may still come after something else was seen.
     pub(crate) comes_late: bool,
     pub(crate) upload: Option<Upload>,
+    /// What happened, told when something is wrong.
+    events: Vec<String>,
 }
 
 /// An upload in chunks that is not finished yet.
@@ -40,9 +45,17 @@ pub(crate) struct Upload {
     pub(crate) reported: BTreeSet<usize>,
     /// Chunks that were sent, acknowledged or not.
     pub(crate) sent: BTreeSet<usize>,
+    /// Whether something else may have come to the path since it may be complete.
+    pub(crate) is_overtaken: bool,
 }
 
 impl Upload {
+    /// One of which nothing was sent yet.
+    pub(crate) fn new(url: String, version: u64, cuts: Vec<usize>) -> Self {
+        let (reported, sent) = (BTreeSet::new(), BTreeSet::new());
+        Self { url, version, cuts, reported, sent, is_overtaken: false }
+    }
+
     /// Where a chunk begins and ends.
     pub(crate) fn range(&self, chunk: usize) -> (usize, usize) {
         (if chunk == 0 { 0 } else { self.cuts[chunk - 1] }, self.cuts[chunk])
@@ -61,11 +74,22 @@ impl Slot {
             pending: BTreeSet::new(),
             comes_late: false,
             upload: None,
+            events: Vec::new(),
         }
+    }
+
+    /// Remembers what happened, for whoever has to find out why something is wrong.
+    pub(crate) fn note(&mut self, event: impl Into<String>) {
+        self.events.push(event.into());
     }
 
     /// A request was acknowledged.
     pub(crate) fn settle(&mut self, found: Found) {
+        self.overtake();
+        self.leave(found);
+    }
+
+    fn leave(&mut self, found: Found) {
         self.settled = found;
         if !self.comes_late {
             self.pending.clear();
@@ -77,18 +101,53 @@ impl Slot {
 
     /// A request's answer is not known.
     pub(crate) fn may_become(&mut self, found: Found) {
+        self.overtake();
         self.pending.insert(found);
+    }
+
+    /// Something else has come to the path, or may have: if an upload is finished by now, nobody
+    /// can tell which was first.
+    fn overtake(&mut self) {
+        if let Some(upload) = &mut self.upload {
+            upload.is_overtaken |= upload.may_be_complete();
+        }
+    }
+
+    /// All of the upload was sent, and the answer is not known.
+    pub(crate) fn may_be_finished(&mut self) {
+        if let Some(upload) = &self.upload {
+            self.pending.insert(Found::Version(upload.version));
+        }
+    }
+
+    /// The upload is finished: by this request, or by an earlier one whose answer was lost. A
+    /// repeat gets the same File, even where something else has replaced it.
+    pub(crate) fn finish(&mut self) {
+        let Some(upload) = self.upload.take() else { return };
+        let found = Found::Version(upload.version);
+        if upload.is_overtaken {
+            self.pending.insert(found);
+        } else {
+            self.leave(found);
+        }
     }
 
     /// Looks at what is there; from now on that is what is settled.
     pub(crate) fn check(&mut self, found: Found) -> Result<(), String> {
         if found != self.settled && !self.pending.contains(&found) {
+            let past = self.events.len().saturating_sub(EVENTS_TOLD);
             return Err(format!(
-                "{}: found {found:?}, acknowledged was {:?}, possible {:?}",
-                self.path, self.settled, self.pending
+                "{}: found {found:?}, acknowledged was {:?}, possible {:?}; before:\n{}",
+                self.path,
+                self.settled,
+                self.pending,
+                self.events[past..].join("\n")
             ));
         }
-        self.settle(found);
+        if found != self.settled {
+            self.overtake();
+        }
+        self.leave(found);
         Ok(())
     }
 
@@ -131,16 +190,34 @@ mod tests {
         slot.settle(Found::Version(5));
         assert!(slot.check(Found::Version(3)).is_err(), "it came twice");
         slot.comes_late = false;
-        slot.upload = Some(Upload {
-            url: String::new(),
-            version: 3,
-            cuts: vec![10, 20],
-            reported: [1].into(),
-            sent: [1].into(),
-        });
+        let (reported, sent) = ([1].into(), [1].into());
+        slot.upload =
+            Some(Upload { reported, sent, ..Upload::new(String::new(), 3, vec![10, 20]) });
         assert!(slot.check_ranges(&[(10, 19)]).is_ok());
         assert!(slot.check_ranges(&[(0, 19)]).is_ok());
         assert!(slot.check_ranges(&[(10, 18)]).is_err());
         assert!(slot.check_ranges(&[]).is_err());
+    }
+    #[test]
+    fn a_repeat_may_tell_of_a_file_that_was_replaced() {
+        let uploading = || {
+            let mut slot = Slot::new("a".into());
+            let sent = [0].into();
+            slot.upload = Some(Upload { sent, ..Upload::new(String::new(), 1, vec![10]) });
+            slot.may_be_finished();
+            slot
+        };
+        let mut slot = uploading();
+        slot.finish();
+        assert!(slot.check(Found::Absent).is_err(), "nothing came after it");
+        let mut slot = uploading();
+        slot.settle(Found::Version(2));
+        slot.finish();
+        assert!(slot.check(Found::Version(2)).is_ok(), "it had been finished before");
+        let mut slot = uploading();
+        slot.settle(Found::Version(2));
+        slot.finish();
+        assert!(slot.check(Found::Version(1)).is_ok(), "it was finished now");
+        assert!(slot.check(Found::Version(2)).is_err(), "it went back");
     }
 }
