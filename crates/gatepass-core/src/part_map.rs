@@ -1,5 +1,7 @@
 //! Which bytes of an upload are there.
 
+use std::sync::Arc;
+
 use crate::digest::combine_crc64;
 use crate::{ByteRange, Memo};
 
@@ -35,7 +37,8 @@ impl Part {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartMap {
-    parts: Vec<Part>,
+    /// Shared, as they are many and most copies are only looked at.
+    parts: Arc<Vec<Part>>,
 }
 
 /// A stretch of a request's bytes.
@@ -77,7 +80,7 @@ impl PartMap {
             Some(other) if other.is_same(&part) => Ok(false),
             Some(other) if other.range.start() < part.range.end() => Err(Overlap),
             _ => {
-                self.parts.insert(at, part);
+                Arc::make_mut(&mut self.parts).insert(at, part);
                 Ok(true)
             }
         }
@@ -108,7 +111,7 @@ impl PartMap {
     /// What is there, neighbours joined.
     pub fn ranges(&self) -> Vec<ByteRange> {
         let mut ranges: Vec<ByteRange> = Vec::new();
-        for part in &self.parts {
+        for part in self.parts.iter() {
             match ranges.last_mut() {
                 Some(last) if last.end() == part.range.start() => *last = last.until(part.range),
                 _ => ranges.push(part.range),

@@ -25,6 +25,7 @@ use crate::connection::{OpenError, catalog_error, open_reader, open_writer};
 use crate::content::{Content, FileAndContent};
 use crate::journal::Segments;
 use crate::journal_room::JournalRoom;
+use crate::kept_parts::KeptParts;
 use crate::readers::Readers;
 use crate::recover::{self, recover};
 use crate::room::Room;
@@ -48,6 +49,7 @@ pub struct SqliteCatalog {
     readers: Readers,
     writer: Writer,
     cache: Cache,
+    parts: KeptParts,
     segments: Segments,
     room: Room,
 }
@@ -65,7 +67,8 @@ impl SqliteCatalog {
         let writer = Writer::spawn(connection, reader, cache.clone(), recovered);
         let writer = writer.map_err(|source| OpenError::Thread { source })?;
         let room = Room::new(path);
-        Ok(Self { writer, readers: Readers::new(path.to_owned()), cache, segments, room })
+        let (readers, parts) = (Readers::new(path.to_owned()), KeptParts::default());
+        Ok(Self { readers, writer, cache, parts, segments, room })
     }
 
     /// A file that the database does not have yet.
@@ -256,7 +259,10 @@ impl Catalog for SqliteCatalog {
         key: &UploadKey,
     ) -> Result<Option<Upload>, CatalogError> {
         let (project, path, key) = (project.clone(), path.clone(), key.clone());
-        self.readers.query(move |connection| uploads::find(connection, &project, &path, &key)).await
+        let parts = self.parts.clone();
+        self.readers
+            .query(move |connection| uploads::find(connection, &parts, &project, &path, &key))
+            .await
     }
 
     async fn find_upload_by_id(
@@ -264,25 +270,33 @@ impl Catalog for SqliteCatalog {
         project: &ProjectId,
         id: &UploadId,
     ) -> Result<Option<Upload>, CatalogError> {
-        let (project, id) = (project.clone(), id.clone());
-        self.readers.query(move |connection| uploads::find_by_id(connection, &project, &id)).await
+        let (project, id, parts) = (project.clone(), id.clone(), self.parts.clone());
+        let find = move |connection: &_| uploads::find_by_id(connection, &parts, &project, &id);
+        self.readers.query(find).await
     }
 
     async fn join_upload(&self, new: NewUpload) -> Result<Upload, JoinError> {
-        self.writer.change(move |connection| uploads::join(connection, &new)).await
+        let parts = self.parts.clone();
+        self.writer.change(move |connection| uploads::join(connection, &parts, &new)).await
     }
 
     async fn record_parts(&self, record: RecordParts) -> Result<Upload, UploadError> {
-        self.writer.change(move |connection| uploads::record(connection, &record)).await
+        let parts = self.parts.clone();
+        let change = move |connection: &_| uploads::record(connection, &parts, &record);
+        let upload = self.writer.change(change).await?;
+        self.parts.keep(&upload);
+        Ok(upload)
     }
 
     async fn finish_upload(&self, finish: FinishUpload) -> Result<Finished, FinishError> {
         self.catch_up().await?;
-        self.writer.change(move |connection| uploads::finish(connection, finish)).await
+        let parts = self.parts.clone();
+        self.writer.change(move |connection| uploads::finish(connection, &parts, finish)).await
     }
 
     async fn end_upload(&self, end: EndUpload) -> Result<Upload, UploadError> {
-        self.writer.change(move |connection| uploads::end_upload(connection, &end)).await
+        let parts = self.parts.clone();
+        self.writer.change(move |connection| uploads::end_upload(connection, &parts, &end)).await
     }
 
     async fn list_uploads(

@@ -14,6 +14,7 @@ mod content;
 mod files;
 mod journal;
 mod journal_room;
+mod kept_parts;
 mod listing;
 mod migrate;
 mod readers;

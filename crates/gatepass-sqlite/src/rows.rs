@@ -159,10 +159,20 @@ pub(crate) fn change_file(connection: &rusqlite::Connection, file: &File) -> rus
 }
 
 pub(crate) const UPLOAD_COLUMNS: &str = "number, id, project, path, origin, api_key, policy, \
-     declared_type, blob, total, status, finished, created, updated, expires, memo";
+     declared_type, blob, total, status, finished, created, updated, expires, memo, \
+     received";
 
-/// Reads the columns of [`UPLOAD_COLUMNS`]: the row's number, and the upload without its parts.
-pub(crate) fn upload(row: &Row<'_>) -> rusqlite::Result<(i64, Upload)> {
+/// An upload's row.
+pub(crate) struct UploadRow {
+    pub(crate) number: i64,
+    /// Bytes of all its parts.
+    pub(crate) received: u64,
+    /// The upload, without its parts.
+    pub(crate) upload: Upload,
+}
+
+/// Reads the columns of [`UPLOAD_COLUMNS`].
+pub(crate) fn upload(row: &Row<'_>) -> rusqlite::Result<UploadRow> {
     let id: String = row.get(1)?;
     let path: String = row.get(3)?;
     let policy: Option<String> = row.get(6)?;
@@ -189,7 +199,7 @@ pub(crate) fn upload(row: &Row<'_>) -> rusqlite::Result<(i64, Upload)> {
         expires: time(row, 14)?,
         finished: finished.map_err(|error| senseless(11, error))?,
     };
-    Ok((row.get(0)?, upload))
+    Ok(UploadRow { number: row.get(0)?, received: row.get(16)?, upload })
 }
 
 pub(crate) fn project(row: &Row<'_>) -> rusqlite::Result<Project> {

@@ -106,8 +106,7 @@ fn send_uploads(connection: &Connection, outlet: &mut Outlet) -> rusqlite::Resul
     let mut statement = connection.prepare(&query)?;
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
-        let (number, upload) = rows::upload(row)?;
-        let upload = uploads::with_parts(connection, number, upload)?;
+        let upload = uploads::with_parts(connection, rows::upload(row)?)?;
         outlet.push(Record::Upload(Box::new(upload)))?;
     }
     Ok(())

@@ -17,31 +17,39 @@ use rusqlite::{
 
 use crate::connection::catalog_error;
 use crate::files;
-use crate::rows::{self, UPLOAD_COLUMNS, senseless};
+use crate::kept_parts::KeptParts;
+use crate::rows::{self, UPLOAD_COLUMNS, UploadRow, senseless};
 
 /// For readers: an upload and its parts as they were at one moment.
 pub(crate) fn find(
     connection: &Connection,
+    kept: &KeptParts,
     project: &ProjectId,
     path: &ObjectPath,
     key: &UploadKey,
 ) -> rusqlite::Result<Option<Upload>> {
     let transaction = connection.unchecked_transaction()?;
-    look_up(&transaction, project, path, key)
+    let found = look_up(&transaction, kept, project, path, key)?;
+    if let Some(upload) = &found {
+        kept.keep(upload);
+    }
+    Ok(found)
 }
 
 /// For readers likewise.
 pub(crate) fn find_by_id(
     connection: &Connection,
+    kept: &KeptParts,
     project: &ProjectId,
     id: &UploadId,
 ) -> rusqlite::Result<Option<Upload>> {
     let transaction = connection.unchecked_transaction()?;
-    one(&transaction, "id = ?1 AND project = ?2", params![id.as_str(), project.as_str()])
+    one(&transaction, kept, "id = ?1 AND project = ?2", params![id.as_str(), project.as_str()])
 }
 
 fn look_up(
     connection: &Connection,
+    kept: &KeptParts,
     project: &ProjectId,
     path: &ObjectPath,
     key: &UploadKey,
@@ -50,37 +58,43 @@ fn look_up(
     match key {
         UploadKey::Id(id) => one(
             connection,
+            kept,
             "id = ?1 AND project = ?2 AND path = ?3",
             params![id.as_str(), project, path],
         ),
         UploadKey::Origin(origin) => {
             let parameters = params![project, path, origin.as_bytes()];
             let receiving = "project = ?1 AND path = ?2 AND origin = ?3 AND status = 'receiving'";
-            if let Some(upload) = one(connection, receiving, parameters)? {
+            if let Some(upload) = one(connection, kept, receiving, parameters)? {
                 return Ok(Some(upload));
             }
             let complete = "project = ?1 AND path = ?2 AND origin = ?3 AND status = 'complete' \
                  ORDER BY number DESC LIMIT 1";
-            one(connection, complete, parameters)
+            one(connection, kept, complete, parameters)
         }
     }
 }
 
 fn one(
     connection: &Connection,
+    kept: &KeptParts,
     condition: &str,
     parameters: impl Params,
 ) -> rusqlite::Result<Option<Upload>> {
     let query = format!("SELECT {UPLOAD_COLUMNS} FROM uploads WHERE {condition}");
     let found =
         connection.prepare_cached(&query)?.query_row(parameters, rows::upload).optional()?;
-    found.map(|(number, upload)| with_parts(connection, number, upload)).transpose()
+    let Some(mut row) = found else { return Ok(None) };
+    let Some(parts) = kept.find(&row.upload, row.received) else {
+        return with_parts(connection, row).map(Some);
+    };
+    row.upload.parts = parts;
+    Ok(Some(row.upload))
 }
 
 pub(crate) fn with_parts(
     connection: &Connection,
-    number: i64,
-    mut upload: Upload,
+    UploadRow { number, mut upload, .. }: UploadRow,
 ) -> rusqlite::Result<Upload> {
     let mut statement = connection.prepare_cached(
         "SELECT first, past, crc64, memo FROM parts WHERE upload = ?1 ORDER BY first",
@@ -99,10 +113,15 @@ pub(crate) fn with_parts(
     Ok(upload)
 }
 
-pub(crate) fn join(connection: &Connection, new: &NewUpload) -> Result<Upload, JoinError> {
+pub(crate) fn join(
+    connection: &Connection,
+    kept: &KeptParts,
+    new: &NewUpload,
+) -> Result<Upload, JoinError> {
     let first = &new.upload;
     let key = UploadKey::Origin(first.origin);
-    let found = look_up(connection, &first.project, &first.path, &key).map_err(catalog_error)?;
+    let found =
+        look_up(connection, kept, &first.project, &first.path, &key).map_err(catalog_error)?;
     let joins = |found: &Upload| match found.status {
         UploadStatus::Receiving => true,
         _ => new.joins_complete,
@@ -118,7 +137,7 @@ pub(crate) fn join(connection: &Connection, new: &NewUpload) -> Result<Upload, J
             now: first.created,
             remember: std::time::Duration::ZERO,
         };
-        end_upload(connection, &end).map_err(|error| match error {
+        end_upload(connection, kept, &end).map_err(|error| match error {
             UploadError::Catalog(error) => error,
             other => catalog_error(senseless(0, other)),
         })?;
@@ -165,8 +184,12 @@ pub(crate) fn insert(connection: &Connection, upload: &Upload) -> rusqlite::Resu
 }
 
 /// The upload with this id, whatever its project: the caller has found it before.
-fn load(connection: &Connection, id: &UploadId) -> rusqlite::Result<Option<Upload>> {
-    one(connection, "id = ?1", [id.as_str()])
+fn load(
+    connection: &Connection,
+    kept: &KeptParts,
+    id: &UploadId,
+) -> rusqlite::Result<Option<Upload>> {
+    one(connection, kept, "id = ?1", [id.as_str()])
 }
 
 /// Writes what may have changed of an upload.
@@ -189,8 +212,12 @@ pub(crate) fn update(connection: &Connection, upload: &Upload) -> rusqlite::Resu
     Ok(())
 }
 
-pub(crate) fn record(connection: &Connection, record: &RecordParts) -> Result<Upload, UploadError> {
-    let found = load(connection, &record.id).map_err(catalog_error)?;
+pub(crate) fn record(
+    connection: &Connection,
+    kept: &KeptParts,
+    record: &RecordParts,
+) -> Result<Upload, UploadError> {
+    let found = load(connection, kept, &record.id).map_err(catalog_error)?;
     let mut upload = found.ok_or(UploadError::NotFound)?;
     let added = upload.record(&record.parts, record.total, record.now, record.keep)?;
     insert_parts(connection, &upload, &added).map_err(catalog_error)?;
@@ -221,9 +248,10 @@ pub(crate) fn insert_parts(
 /// others find what became of it.
 pub(crate) fn finish(
     connection: &Connection,
+    kept: &KeptParts,
     finish: FinishUpload,
 ) -> Result<Finished, FinishError> {
-    let found = load(connection, &finish.id).map_err(catalog_error)?;
+    let found = load(connection, kept, &finish.id).map_err(catalog_error)?;
     let mut upload = found.ok_or(FinishError::NotFound)?;
     if let (UploadStatus::Complete, Some(finished)) = (upload.status, &upload.finished) {
         return Ok(finished.clone());
@@ -239,8 +267,12 @@ pub(crate) fn finish(
     Ok(Finished::from(&publication))
 }
 
-pub(crate) fn end_upload(connection: &Connection, end: &EndUpload) -> Result<Upload, UploadError> {
-    let found = load(connection, &end.id).map_err(catalog_error)?;
+pub(crate) fn end_upload(
+    connection: &Connection,
+    kept: &KeptParts,
+    end: &EndUpload,
+) -> Result<Upload, UploadError> {
+    let found = load(connection, kept, &end.id).map_err(catalog_error)?;
     let mut upload = found.ok_or(UploadError::NotFound)?;
     if !upload.may_end(end.status, end.now) {
         return Ok(upload);
@@ -280,11 +312,11 @@ pub(crate) fn list(
          ORDER BY number DESC LIMIT ? OFFSET ?"
     );
     let values = values.into_iter().map(Value::from).chain([list.limit, list.offset].map(count));
-    let rows: Vec<(i64, Upload)> = transaction
+    let rows: Vec<UploadRow> = transaction
         .prepare_cached(&query)?
         .query_map(params_from_iter(values), rows::upload)?
         .collect::<rusqlite::Result<_>>()?;
-    let uploads = rows.into_iter().map(|(number, upload)| with_parts(&transaction, number, upload));
+    let uploads = rows.into_iter().map(|row| with_parts(&transaction, row));
     Ok(UploadPage { uploads: uploads.collect::<rusqlite::Result<_>>()?, total })
 }
 

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use gatepass_core::condition::{ClientTag, Conditions, TagList};
 use gatepass_core::project::{Domain, KeyState, Project, SealedKey};
 use gatepass_core::publication::NewFile;
+use gatepass_core::upload::Origin;
 use gatepass_core::{
-    AccessRules, BlobId, Digests, ETag, FileId, KeyId, LegacyUrls, MediaId, MediaInfo, ObjectPath,
-    Payload, ProjectId, Scopes, Timestamp,
+    AccessRules, BlobId, Digests, ETag, FileId, KeyId, LegacyUrls, MediaId, MediaInfo, Memo,
+    ObjectPath, PartMap, Payload, ProjectId, Scopes, Timestamp, Upload, UploadId, UploadStatus,
 };
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -125,6 +126,28 @@ pub fn new_file(at: &str, now: Timestamp) -> NewFile {
         now,
         overwrite: true,
         conditions: Conditions::default(),
+    }
+}
+
+/// An upload of 30 bytes that has just begun, and lives for a day.
+pub fn upload(at: &str) -> Upload {
+    Upload {
+        id: UploadId::from_random(unique_noise()),
+        project: project_id(),
+        path: path(at),
+        origin: Origin::from_bytes(unique_noise()),
+        key: KeyId::new("key_test"),
+        policy: None,
+        declared_type: None,
+        blob: blob_id(),
+        memo: Memo::default(),
+        total: Some(30),
+        status: UploadStatus::Receiving,
+        parts: PartMap::default(),
+        created: time(0),
+        updated: time(0),
+        expires: time(24 * 60 * 60),
+        finished: None,
     }
 }
 

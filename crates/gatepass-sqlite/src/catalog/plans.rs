@@ -7,10 +7,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use gatepass_core::file_change::{Edit, FileChange};
 use gatepass_core::port::JoinError;
-use gatepass_core::upload::Origin;
-use gatepass_core::{KeyId, Part, PartMap, Payload, RetiredBlob, UploadStatus};
+use gatepass_core::{Part, Payload, RetiredBlob, UploadStatus};
 use gatepass_testkit::builders::{
-    blob_id, domain, new_file, noise, path, project, project_id, sealed_key, time,
+    blob_id, domain, new_file, noise, path, project, project_id, sealed_key, time, upload,
 };
 use gatepass_testkit::run;
 use rusqlite::Connection;
@@ -47,7 +46,8 @@ fn open_traced(directory: &TempDir) -> (SqliteCatalog, Statements) {
     readers.keep(reader());
     let cache = Cache::default();
     let writer = Writer::spawn(writer, reader(), cache.clone(), recovered).unwrap();
-    (SqliteCatalog { readers, writer, cache, segments, room }, statements)
+    let parts = KeptParts::default();
+    (SqliteCatalog { readers, writer, cache, parts, segments, room }, statements)
 }
 
 fn traced(mut connection: Connection, statements: &Statements) -> Connection {
@@ -157,27 +157,6 @@ async fn files(catalog: &SqliteCatalog) {
     catalog.remove_file_by_id(remove).await.unwrap();
 }
 
-fn upload(number: u8) -> Upload {
-    Upload {
-        id: UploadId::from_random([number; 26]),
-        project: project_id(),
-        path: path("large"),
-        origin: Origin::from_bytes([number; 32]),
-        key: KeyId::new("key_test"),
-        policy: None,
-        declared_type: None,
-        blob: blob_id(),
-        memo: gatepass_core::Memo::default(),
-        total: Some(10),
-        status: UploadStatus::Receiving,
-        parts: PartMap::default(),
-        created: time(0),
-        updated: time(0),
-        expires: time(60),
-        finished: None,
-    }
-}
-
 async fn join(catalog: &SqliteCatalog, upload: Upload) -> Result<Upload, JoinError> {
     let new =
         NewUpload { upload, joins_complete: true, open_max: 9, reserved_bytes_max: 1_000_000 };
@@ -186,7 +165,8 @@ async fn join(catalog: &SqliteCatalog, upload: Upload) -> Result<Upload, JoinErr
 
 /// One that becomes a file, and one that is given up.
 async fn uploads(catalog: &SqliteCatalog) {
-    let (finishes, ends) = (upload(1), upload(2));
+    let small = || Upload { total: Some(10), expires: time(60), ..upload("large") };
+    let (finishes, ends) = (small(), small());
     join(catalog, finishes.clone()).await.unwrap();
     join(catalog, ends.clone()).await.unwrap();
     let range = gatepass_core::ByteRange::new(0, 10).unwrap();

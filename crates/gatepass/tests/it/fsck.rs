@@ -12,14 +12,12 @@ use gatepass_core::port::{
     PartedBlob, RecordParts, Staging,
 };
 use gatepass_core::project::SettingsChange;
-use gatepass_core::upload::{NewUpload, Origin};
-use gatepass_core::{
-    BlobId, ByteRange, ContentHasher, KeyId, Memo, Part, PartMap, Upload, UploadId, UploadStatus,
-};
+use gatepass_core::upload::NewUpload;
+use gatepass_core::{BlobId, ByteRange, ContentHasher, Memo, Part, PartMap, Upload, UploadStatus};
 use gatepass_disk::{DiskOptions, DiskStore};
 use gatepass_engine::fsck::{Finding, Fsck, FsckError, Progress};
 use gatepass_sqlite::SqliteCatalog;
-use gatepass_testkit::builders::{blob_id, new_file, path, project, project_id, time};
+use gatepass_testkit::builders::{blob_id, new_file, path, project, project_id, time, upload};
 use gatepass_testkit::{FixedClock, blob_store, run};
 
 const KEEP: Duration = Duration::from_hours(24);
@@ -126,33 +124,12 @@ impl BlobStore for Meddled {
     }
 }
 
-fn upload() -> Upload {
-    Upload {
-        id: UploadId::from_random([7; 26]),
-        project: project_id(),
-        path: path("upload"),
-        origin: Origin::of_signature(&[7; 32]),
-        key: KeyId::new("key_test"),
-        policy: None,
-        declared_type: None,
-        blob: blob_id(),
-        memo: Memo::default(),
-        total: Some(30),
-        status: UploadStatus::Receiving,
-        parts: PartMap::default(),
-        created: time(0),
-        updated: time(0),
-        expires: time(0).plus(KEEP),
-        finished: None,
-    }
-}
-
 /// A file and an upload of which the store has nothing, and a blob that nobody knows.
 async fn look(directory: &Path, meddles: bool) -> Vec<Finding> {
     let catalog = Arc::new(SqliteCatalog::open(&directory.join("gatepass.db")).unwrap());
     catalog.change_settings(vec![SettingsChange::PutProject(project())]).await.unwrap();
     catalog.publish(new_file("file", time(1))).await.unwrap();
-    let upload = upload();
+    let upload = upload("upload");
     let new = NewUpload {
         upload: upload.clone(),
         joins_complete: true,
