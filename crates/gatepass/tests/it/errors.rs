@@ -192,8 +192,9 @@ fn of_uploads(seen: &mut Seen, server: &Server) {
     let fill = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) \
          INSERT INTO parts (upload, first, past, crc64, memo) \
-         SELECT (SELECT number FROM uploads WHERE id = '{}'), 2 * i, 2 * i + 1, 0, '' FROM n",
-        begun["id"].as_str().unwrap()
+         SELECT (SELECT number FROM uploads WHERE id = '{id}'), 2 * i, 2 * i + 1, 0, '' FROM n; \
+         UPDATE uploads SET received = 10000 WHERE id = '{id}'",
+        id = begun["id"].as_str().unwrap()
     );
     sql(&server.data, &fill);
     seen.expect("part_size_invalid", &chunk(&url, "bytes 50000-50000/100000", b"x"));
