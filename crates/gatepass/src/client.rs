@@ -7,20 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use gatepass_client::{OnProgress, OnRetry};
-use gatepass_core::port::Clock as _;
-use gatepass_sign::{Action, ObjectPath, Policy, Secret, sign_url};
+use gatepass_sign::{ObjectPath, Secret, sign_url};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::files;
-use crate::node::SystemClock;
-use crate::units;
+use crate::policy_args::PolicyArgs;
 
 const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:8080";
-
-/// A smaller number is no second at which a URL ends, but a lifetime without its unit. It is a second
-/// of 2001.
-const UNIX_SECONDS_MIN: u64 = 1_000_000_000;
 
 /// Where the service is.
 #[derive(Debug, Clone, Args)]
@@ -28,87 +22,6 @@ pub(crate) struct Target {
     /// Scheme and host of the service
     #[arg(long, env = "GATEPASS_PUBLIC_URL", default_value = DEFAULT_PUBLIC_URL)]
     pub(crate) public_url: String,
-}
-
-/// What a signed URL is to allow.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct PolicyArgs {
-    /// How long the URL lives (1h, 7d), or the Unix second at which it ends
-    #[arg(long, default_value = "1h", value_name = "TIME")]
-    expires: String,
-    /// Most bytes of the upload: 10MB, 10MiB
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    max_size: Option<u64>,
-    /// Exact number of bytes of the upload
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    size: Option<u64>,
-    /// Content types allowed, as found in the bytes: 'image/*,application/pdf'
-    #[arg(long = "type", value_name = "TYPES", value_delimiter = ',')]
-    types: Vec<String>,
-    /// SHA-256 that the bytes must have, in hexadecimal digits
-    #[arg(long, value_name = "HEX")]
-    sha256: Option<String>,
-    /// Refuse to replace a file
-    #[arg(long)]
-    create_only: bool,
-    /// The app's own reference, kept on the File
-    #[arg(long = "ref", value_name = "TEXT")]
-    reference: Option<String>,
-    /// Metadata kept on the File; can be given several times
-    #[arg(long = "meta", value_name = "NAME=VALUE", value_parser = pair)]
-    metadata: Vec<(String, String)>,
-    /// Have the file sent as a download, under this name if one is given
-    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
-    download: Option<String>,
-    /// Id of the key that signs
-    #[arg(long, value_name = "ID")]
-    kid: Option<String>,
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    units::parse_size(text).map_err(|error| error.to_string())
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-impl PolicyArgs {
-    /// The policy, checked as the server will check it.
-    pub(crate) fn policy(&self, action: Action) -> anyhow::Result<Policy> {
-        let sha256 = |text: &str| {
-            gatepass_sign::parse_sha256(text).context("--sha256 must be 64 hexadecimal digits")
-        };
-        let policy = Policy {
-            max_size: self.max_size,
-            size: self.size,
-            types: self.types.clone(),
-            sha256: self.sha256.as_deref().map(sha256).transpose()?,
-            overwrite: !self.create_only,
-            reference: self.reference.clone(),
-            metadata: self.metadata.iter().cloned().collect(),
-            download: self.download.clone(),
-            key_id: self.kid.clone(),
-            ..Policy::new(action, self.expiry()?)
-        };
-        policy.check()?;
-        Ok(policy)
-    }
-
-    fn expiry(&self) -> anyhow::Result<u64> {
-        if let Ok(unix) = self.expires.parse() {
-            if unix < UNIX_SECONDS_MIN {
-                bail!(
-                    "--expires {unix} would be a second of long ago: for a lifetime write {unix}s"
-                );
-            }
-            return Ok(unix);
-        }
-        let lifetime = units::parse_duration(&self.expires)
-            .context("--expires takes 90s, 15m, 1h, 7d or a Unix second")?;
-        Ok(SystemClock.now().plus(lifetime).unix_seconds())
-    }
 }
 
 /// The key of the environment: `GATEPASS_API_KEY`, its `_FILE` twin, then `ITTYBIT_API_KEY`.
@@ -138,15 +51,14 @@ pub(crate) fn is_url(text: &str) -> bool {
 /// A URL as it is, or one signed for a path.
 pub(crate) fn url_for(
     target: &str,
-    action: Action,
-    policy: &PolicyArgs,
+    policy: &impl PolicyArgs,
     service: &Target,
 ) -> anyhow::Result<String> {
     if is_url(target) {
         return Ok(target.to_owned());
     }
     let path = object_path(target)?;
-    Ok(sign_url(&required_key()?, &service.public_url, &path, &policy.policy(action)?))
+    Ok(sign_url(&required_key()?, &service.public_url, &path, &policy.policy()?))
 }
 
 /// A path that may be signed.

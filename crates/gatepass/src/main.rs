@@ -7,6 +7,7 @@ mod files;
 mod logging;
 mod node;
 mod output;
+mod policy_args;
 mod progress;
 mod resume;
 mod settings;

@@ -3,11 +3,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use gatepass_client::{Client, Download};
-use gatepass_sign::{Action, ObjectPath};
+use gatepass_sign::ObjectPath;
 use serde_json::json;
 
-use crate::client::{PolicyArgs, Target, environment_key, is_url, object_path, progress, url_for};
+use crate::client::{Target, environment_key, is_url, object_path, progress, url_for};
 use crate::output;
+use crate::policy_args::GetPolicy;
 use crate::units::show_size;
 
 #[derive(Debug, Args)]
@@ -18,7 +19,7 @@ pub(crate) struct Get {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    policy: PolicyArgs,
+    policy: GetPolicy,
     #[command(flatten)]
     service: Target,
 }
@@ -55,7 +56,7 @@ impl Get {
 
     fn url(&self) -> anyhow::Result<String> {
         if is_url(&self.target) || environment_key()?.is_some() {
-            return url_for(&self.target, Action::Get, &self.policy, &self.service);
+            return url_for(&self.target, &self.policy, &self.service);
         }
         let origin = self.service.public_url.trim_end_matches('/');
         Ok(format!("{origin}/{}", object_path(&self.target)?.to_encoded()))

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context as _;
 use clap::Args;
 use gatepass_client::{ChunkedUpload, Client, OnUploadUrl, Upload, Uploaded};
-use gatepass_sign::Action;
 use serde_json::{Value, json};
 
-use crate::client::{PolicyArgs, Target, is_url, progress, retries, url_for};
+use crate::client::{Target, is_url, progress, retries, url_for};
 use crate::output;
+use crate::policy_args::PutPolicy;
 use crate::resume::Resume;
 use crate::units::{parse_size, show_size};
 
@@ -38,7 +38,7 @@ pub(crate) struct Put {
     #[arg(long)]
     whole: bool,
     #[command(flatten)]
-    policy: PolicyArgs,
+    policy: PutPolicy,
     #[command(flatten)]
     service: Target,
 }
@@ -91,7 +91,7 @@ impl Put {
     }
 
     async fn upload(&self, as_json: bool) -> anyhow::Result<Uploaded> {
-        let url = url_for(&self.target()?, Action::Put, &self.policy, &self.service)?;
+        let url = url_for(&self.target()?, &self.policy, &self.service)?;
         let client = Client::new()?;
         let (bar, on_progress) = progress(None, as_json);
         let upload = Upload {
@@ -120,7 +120,7 @@ impl Put {
         };
         let url = match resume.as_ref().and_then(Resume::url) {
             Some(url) => url,
-            None => url_for(&target, Action::Put, &self.policy, &self.service)?,
+            None => url_for(&target, &self.policy, &self.service)?,
         };
         let (bar, on_progress) = progress(None, as_json);
         let own_url = Arc::new(Mutex::new(None));

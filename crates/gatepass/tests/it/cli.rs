@@ -92,6 +92,13 @@ fn it_signs_as_everybody_else_does() {
     let mut command = gatepass();
     command.env("GATEPASS_API_KEY", KEY).args(["sign", "put", "a", "--expires", "600"]);
     assert!(fail(&mut command).1.contains("600s"));
+    // Each takes what has a meaning for it.
+    for [action, option] in
+        [["get", "--size=1"], ["delete", "--create-only"], ["put", "--download"]]
+    {
+        let (code, said) = fail(gatepass().args(["sign", action, "a", option]));
+        assert!(code == Some(2) && said.contains("unexpected argument"), "{said}");
+    }
 }
 
 #[test]
