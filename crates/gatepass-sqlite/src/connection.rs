@@ -1,4 +1,5 @@
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -51,6 +52,14 @@ pub enum OpenError {
         /// The reason.
         source: std::io::Error,
     },
+    /// What the database's last process left cannot be made durable.
+    #[error("cannot sync {path}: {source}")]
+    Sync {
+        /// The write-ahead log.
+        path: String,
+        /// The reason.
+        source: std::io::Error,
+    },
     /// There can be no thread.
     #[error("cannot start the thread that writes to the database: {source}")]
     Thread {
@@ -84,6 +93,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     }
     let failed = |error| OpenError::of(path, error);
     make_private(path);
+    sync_log(path)?;
     let mut connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     // Before anything is written: what is not taken stays as it is.
@@ -98,6 +108,26 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
 /// of this process have on it. Why none can be made, SQLite tells.
 fn make_private(path: &Path) {
     let _ = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+}
+
+/// A process that was killed may have committed what it had not synced. This one would tell of it, as
+/// of all that is there, so that it must not be lost from now on.
+fn sync_log(database: &Path) -> Result<(), OpenError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-wal");
+    let sync = || {
+        File::open(&path)?.sync_data()?;
+        // SQLite does this when it syncs a log that it has made, and not for one that it finds.
+        let directory = database.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    match sync() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        synced => synced.map_err(|source| OpenError::Sync {
+            path: Path::new(&path).display().to_string(),
+            source,
+        }),
+    }
 }
 
 /// In one transaction: another process may be about to make the schema.

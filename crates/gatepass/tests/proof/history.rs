@@ -7,7 +7,7 @@
 //! What was on its way to a server that was killed has had its effect by the time of the check, or
 //! never has it. Where a server may only have stopped for a while, it may come late, once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// How many of the last events are told.
 const EVENTS_TOLD: usize = 40;
@@ -30,8 +30,8 @@ pub(crate) struct Slot {
     /// Whether what is pending may still come after something else was seen.
     pub(crate) comes_late: bool,
     pub(crate) upload: Option<Upload>,
-    /// What happened, told when something is wrong.
-    events: Vec<String>,
+    /// What happened, the latest first; told when something is wrong.
+    events: VecDeque<String>,
 }
 
 /// An upload in chunks that is not finished yet.
@@ -74,13 +74,14 @@ impl Slot {
             pending: BTreeSet::new(),
             comes_late: false,
             upload: None,
-            events: Vec::new(),
+            events: VecDeque::new(),
         }
     }
 
     /// Remembers what happened, for whoever has to find out why something is wrong.
     pub(crate) fn note(&mut self, event: impl Into<String>) {
-        self.events.push(event.into());
+        self.events.truncate(EVENTS_TOLD - 1);
+        self.events.push_front(event.into());
     }
 
     /// A request was acknowledged.
@@ -135,13 +136,13 @@ impl Slot {
     /// Looks at what is there; from now on that is what is settled.
     pub(crate) fn check(&mut self, found: Found) -> Result<(), String> {
         if found != self.settled && !self.pending.contains(&found) {
-            let past = self.events.len().saturating_sub(EVENTS_TOLD);
+            let events: Vec<&str> = self.events.iter().rev().map(String::as_str).collect();
             return Err(format!(
                 "{}: found {found:?}, acknowledged was {:?}, possible {:?}; before:\n{}",
                 self.path,
                 self.settled,
                 self.pending,
-                self.events[past..].join("\n")
+                events.join("\n")
             ));
         }
         if found != self.settled {

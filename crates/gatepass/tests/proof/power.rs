@@ -16,6 +16,9 @@ use crate::random::Random;
 use crate::support::{Server, Start};
 use crate::trace::{CALLS, Volatile};
 
+/// Each sync begins 10 ms late.
+const SLOW_SYNCS: [&str; 2] = ["-e", "inject=fsync,fdatasync:delay_enter=10ms"];
+
 #[test]
 fn nothing_is_lost_by_power_cuts() {
     let (cycles, lanes) =
@@ -60,23 +63,37 @@ fn run(seed: u64, left: &AtomicU64, harmed: &AtomicU64, extra: &[&str]) -> Resul
     let data = lane.data.clone();
     let (log, kept) = (data.with_file_name("trace"), kept_by(seed));
     Start::at(&data).run().terminate();
+    let (calls, log_name) = (format!("trace={CALLS}"), log.to_str().unwrap());
+    let start = |extra: &[&str]| {
+        let mut strace = vec!["strace", "-f", "--seccomp-bpf", "-y", "-v", "-s", "0", "-qq", "-o"];
+        strace.extend([log_name, "-e", &calls]);
+        strace.extend(extra);
+        Start::at(&data).for_proof().keeping(kept).under(&strace).run()
+    };
     while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
     {
         let mut volatile = Volatile::beginning_at(&data);
-        let mut strace = vec!["strace", "-f", "--seccomp-bpf", "-y", "-v", "-s", "0", "-qq", "-o"];
-        let calls = format!("trace={CALLS}");
-        strace.extend([log.to_str().unwrap(), "-e", &calls]);
-        strace.extend(extra);
-        let server = Start::at(&data).for_proof().keeping(kept).under(&strace).run();
+        let mut read = |server: Server| {
+            // It ends when everything it traced has, and has written everything by then.
+            server.wait();
+            volatile.read(&std::fs::read_to_string(&log).unwrap());
+        };
+        // Every other one is killed while it waits for the disk, and another tells of what it has left.
+        // From then on that counts, although nobody may have synced it yet.
+        let is_followed = extra.is_empty() && lane.random.chance(50);
+        let server = start(if is_followed { &SLOW_SYNCS } else { extra });
         let pause = Duration::from_millis(5 + lane.random.below(60));
-        let requests = lane.work(server.delivery, || {
+        lane.work(server.delivery, || {
             std::thread::sleep(pause);
             kill_tracee(&server);
         })?;
-        let _ = requests;
-        // It ends when everything it traced has, and has written everything by then.
-        server.wait();
-        volatile.read(&std::fs::read_to_string(&log).unwrap());
+        read(server);
+        if is_followed {
+            let server = start(extra);
+            lane.check(&server)?;
+            kill_tracee(&server);
+            read(server);
+        }
         harmed.fetch_add(volatile.forget(), Ordering::Relaxed);
         let _ = std::fs::remove_file(data.join("gatepass.db-shm"));
         let server = Start::at(&data).for_proof().keeping(kept).try_run()?;
