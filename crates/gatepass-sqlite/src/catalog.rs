@@ -1,4 +1,6 @@
 #[cfg(test)]
+mod parts;
+#[cfg(test)]
 mod plans;
 
 use std::collections::HashSet;

@@ -36,7 +36,7 @@ pub(crate) fn find(
     Ok(found)
 }
 
-/// For readers likewise.
+/// For readers likewise. Nobody asks so for each chunk.
 pub(crate) fn find_by_id(
     connection: &Connection,
     kept: &KeptParts,

@@ -31,10 +31,10 @@ const MAY_BE_SLOW: [(&str, &str); 4] = [
 const SLOW: [&str; 3] = ["SCAN ", "(status=?)", "USE TEMP B-TREE"];
 const KEEP: Duration = Duration::from_mins(1);
 
-type Statements = Arc<Mutex<BTreeSet<String>>>;
+pub(super) type Statements = Arc<Mutex<BTreeSet<String>>>;
 
 /// A catalog whose statements are noted.
-fn open_traced(directory: &TempDir) -> (SqliteCatalog, Statements) {
+pub(super) fn open_traced(directory: &TempDir) -> (SqliteCatalog, Statements) {
     let path = directory.path().join("gatepass.db");
     let statements = Statements::default();
     let mut writer = traced(open_writer(&path).unwrap(), &statements);
