@@ -56,6 +56,32 @@ fn others_are_served_while_the_disk_hangs() {
     });
 }
 
+/// Longer than an attempt may go on once a newer one is there.
+const SLOW_SYNCS: &str = "fdatasync:delay_enter=4000000";
+
+#[test]
+fn a_chunk_that_has_come_whole_is_not_given_up_for_its_repeat() {
+    if crate::support::left_out("strace", "a chunk on a slow disk") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let server = Start::at(&directory.path().join("data")).for_proof().run();
+    let target = sign(Action::Put, "chunks", 0);
+    let chunk = || {
+        let range = "Content-Range: bytes 0-4999/10000\r\n";
+        Client::new(server.delivery).send("PUT", &target, range, &[7; 5_000])
+    };
+    let tracer = Tracer::attach(&server, SLOW_SYNCS);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(chunk);
+        // All of it is there, and waits for the disk.
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(chunk().map(|reply| reply.status), Some(202));
+        assert_eq!(first.join().unwrap().map(|reply| reply.status), Some(202));
+    });
+    tracer.detach();
+}
+
 /// Until no upload is answered any more for a time that no disk takes by itself.
 fn wait_until_one_hangs(answered: &AtomicU64) {
     let deadline = Instant::now() + Duration::from_mins(1);
