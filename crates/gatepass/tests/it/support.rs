@@ -241,6 +241,11 @@ impl Start {
         self.under(&["sh", "-c", &format!("{setup} && exec \"$@\""), "sh"])
     }
 
+    /// Killed so long after its start, ready or not.
+    pub(crate) fn killed_after(self, time: Duration) -> Self {
+        self.after(&format!("{{ (sleep {} && kill -9 $$) & }}", time.as_secs_f64()))
+    }
+
     /// As the last arguments of another command, such as a tracer.
     pub(crate) fn under(mut self, wrapper: &[&str]) -> Self {
         let mut command = Command::new(wrapper[0]);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::lane::{Lane, check_blobs, wait_for_sweep};
 use crate::random::Random;
-use crate::support::{Data, Start};
+use crate::support::{Data, Server, Start};
 
 #[test]
 fn nothing_is_lost_by_kills() {
@@ -59,6 +59,11 @@ fn run(seed: u64, left: &AtomicU64, answered: &AtomicU64) -> Result<(), String> 
             return Err(log);
         }
         let Data { .. } = server.kill();
+        // Now and then the next one does not get far.
+        while lane.random.chance(20) {
+            let time = Duration::from_millis(lane.random.below(80));
+            let _ = start().killed_after(time).try_run().map(Server::wait);
+        }
         server = start().run();
         lane.check(&server)?;
     }

@@ -64,39 +64,44 @@ fn run(seed: u64, left: &AtomicU64, harmed: &AtomicU64, extra: &[&str]) -> Resul
     let (log, kept) = (data.with_file_name("trace"), kept_by(seed));
     Start::at(&data).run().terminate();
     let (calls, log_name) = (format!("trace={CALLS}"), log.to_str().unwrap());
-    let start = |extra: &[&str]| {
+    let start = || Start::at(&data).for_proof().keeping(kept);
+    let traced = |start: Start, extra: &[&str]| {
         let mut strace = vec!["strace", "-f", "--seccomp-bpf", "-y", "-v", "-s", "0", "-qq", "-o"];
         strace.extend([log_name, "-e", &calls]);
         strace.extend(extra);
-        Start::at(&data).for_proof().keeping(kept).under(&strace).run()
+        start.under(&strace)
     };
     while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
     {
         let mut volatile = Volatile::beginning_at(&data);
-        let mut read = |server: Server| {
-            // It ends when everything it traced has, and has written everything by then.
-            server.wait();
-            volatile.read(&std::fs::read_to_string(&log).unwrap());
-        };
+        // It ends when everything it traced has, and has written everything by then.
+        let mut read = || volatile.read(&std::fs::read_to_string(&log).unwrap());
         // Every other one is killed while it waits for the disk, and another tells of what it has left.
         // From then on that counts, although nobody may have synced it yet.
         let is_followed = extra.is_empty() && lane.random.chance(50);
-        let server = start(if is_followed { &SLOW_SYNCS } else { extra });
+        let server = traced(start(), if is_followed { &SLOW_SYNCS } else { extra }).run();
         let pause = Duration::from_millis(5 + lane.random.below(60));
         lane.work(server.delivery, || {
             std::thread::sleep(pause);
             kill_tracee(&server);
         })?;
-        read(server);
+        server.wait();
+        read();
+        if is_followed && lane.random.chance(30) {
+            let time = Duration::from_millis(lane.random.below(300));
+            let _ = traced(start().killed_after(time), extra).try_run().map(Server::wait);
+            read();
+        }
         if is_followed {
-            let server = start(extra);
+            let server = traced(start(), extra).run();
             lane.check(&server)?;
             kill_tracee(&server);
-            read(server);
+            server.wait();
+            read();
         }
         harmed.fetch_add(volatile.forget(), Ordering::Relaxed);
         let _ = std::fs::remove_file(data.join("gatepass.db-shm"));
-        let server = Start::at(&data).for_proof().keeping(kept).try_run()?;
+        let server = start().try_run()?;
         lane.check(&server)?;
         server.terminate();
     }
