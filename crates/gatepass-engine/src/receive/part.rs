@@ -3,7 +3,7 @@ use std::sync::Arc;
 use gatepass_core::admission::{self, Admission, UploadFacts};
 use gatepass_core::condition::Conditions;
 use gatepass_core::part_map::Segment;
-use gatepass_core::port::{BlobError, EndUpload, Outlook, RecordParts};
+use gatepass_core::port::{BlobError, EndUpload, Outlook, RecordParts, UploadError};
 use gatepass_core::publication;
 use gatepass_core::upload::{UploadKey, UploadRefusal};
 use gatepass_core::{ByteRange, ExpectedDigests, Grant, Operation, Part, Upload, UploadStatus};
@@ -76,7 +76,13 @@ pub async fn part(
     let engine = Arc::clone(engine);
     let tail = tokio::spawn(async move {
         let upload = match record {
-            Some(record) => engine.ports.catalog.record_parts(record).await?,
+            Some(record) => match engine.ports.catalog.record_parts(record).await {
+                // Another node took the same bytes meanwhile, or others: a repeat will tell.
+                Err(UploadError::Refused(UploadRefusal::Complete)) => {
+                    return Err(ReceiveError::Interrupted);
+                }
+                recorded => recorded?,
+            },
             None => upload,
         };
         drop(attempt);
@@ -214,12 +220,17 @@ pub(super) async fn give_up_if_lost(
     if !matches!(error, ReceiveError::Store(BlobError::SyncFailed(_))) {
         return error;
     }
-    let is_whole = |now: Upload| now.status == UploadStatus::Complete || now.has_all_bytes();
-    if reload(engine, upload).await.is_ok_and(is_whole) {
-        return ReceiveError::Interrupted;
+    match reload(engine, upload).await {
+        Ok(now) if now.status == UploadStatus::Complete || now.has_all_bytes() => {
+            ReceiveError::Interrupted
+        }
+        Ok(_) => {
+            end(engine, upload, UploadStatus::Aborted).await;
+            error
+        }
+        // It may be whole.
+        Err(_) => error,
     }
-    end(engine, upload, UploadStatus::Aborted).await;
-    error
 }
 
 /// Ends an upload that cannot become a file. If that fails too, it expires.

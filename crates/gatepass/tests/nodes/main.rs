@@ -9,6 +9,9 @@
     reason = "these are tests"
 )]
 
+#[expect(dead_code, reason = "shared with the other tests, which use more of it")]
+#[path = "../it/transport/connection.rs"]
+mod connection;
 mod moving;
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
@@ -19,6 +22,7 @@ use std::process::{Command, Output};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use connection::Connection;
 use gatepass_testkit::postgres::{PASSWORD, Server as Postgres};
 use support::{KEY, Server, Start, gatepass, master_key, noise};
 
@@ -81,7 +85,7 @@ impl Nodes {
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_mins(1), "never came about: {what}");
+        assert!(begun.elapsed() < Duration::from_mins(2), "never came about: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -142,13 +146,7 @@ fn every_chunk_to_both_nodes_at_once_makes_one_file() {
                 scope.spawn(move || {
                     barrier.wait();
                     // Whoever is outrun may be told to come again.
-                    for _ in 0..20 {
-                        if send_chunk(node, url, content, number) < 400 {
-                            return;
-                        }
-                        std::thread::sleep(Duration::from_millis(100));
-                    }
-                    panic!("chunk {number} is never taken");
+                    send_chunk_until_taken(node, url, content, number);
                 });
             }
         }
@@ -161,6 +159,28 @@ fn every_chunk_to_both_nodes_at_once_makes_one_file() {
     assert!(list.to_string().matches("raced").count() >= 1, "{list}");
 }
 
+/// Its client has left, perhaps; or it was asked first and is slow.
+#[test]
+fn a_chunk_that_another_node_has_finished_with_is_not_refused_for_good() {
+    let nodes = Nodes::new();
+    let [a, b] = nodes.pair();
+    let content = noise(5, 2 * CHUNK);
+    let url = a.put_url("outrun");
+    send_chunk_until_taken(&a, &url, &content, 0);
+    let range = format!("bytes {CHUNK}-{}/{}", 2 * CHUNK - 1, 2 * CHUNK);
+    let head = b.request("PUT", &url).undeclared().header("Content-Range", &range);
+    let head = head.header("Expect", "100-continue").header("Content-Length", &CHUNK.to_string());
+    let mut slow = Connection::open(b.delivery);
+    slow.say(head.head());
+    slow.is_told_to_go_on();
+    slow.say(&content[CHUNK..CHUNK + 1_000]);
+    send_chunk_until_taken(&a, &url, &content, 1);
+    slow.say(&content[CHUNK + 1_000..]);
+    assert_eq!(slow.answer().unwrap().kind(), "upload_interrupted");
+    send_chunk_until_taken(&b, &url, &content, 1);
+    assert_eq!(b.send("GET", "/outrun", b"").body, content);
+}
+
 #[test]
 fn another_node_goes_on_with_what_a_killed_one_began() {
     let nodes = Nodes::new();
@@ -171,11 +191,9 @@ fn another_node_goes_on_with_what_a_killed_one_began() {
         send_chunk_until_taken(&a, &url, &content, number);
     }
     drop(a.kill());
-    let begun = Instant::now();
     for number in [1, 3] {
         send_chunk_until_taken(&b, &url, &content, number);
     }
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(b.send("GET", "/taken-over", b"").body, content);
 }
 
@@ -222,13 +240,13 @@ fn a_revoked_key_is_refused_everywhere_within_seconds() {
             let target = format!("/k{round}-{number}");
             node.request("PUT", &target).bearer(key).body(b"x").send().status
         };
-        // Three times as long for slow machines. That a node cannot tell, a 503, is neither.
+        // Ten times as long for slow machines. That a node cannot tell, a 503, is neither.
         let wait = |node: &Server, wanted: &[u16]| {
             let begun = Instant::now();
             let mut number = 0;
             while !wanted.contains(&put(node, number)) {
                 number += 1;
-                assert!(begun.elapsed() < Duration::from_secs(15), "not in time: {wanted:?}");
+                assert!(begun.elapsed() < Duration::from_mins(1), "not in time: {wanted:?}");
                 std::thread::sleep(Duration::from_millis(20));
             }
         };
@@ -275,19 +293,21 @@ fn rules_set_through_two_nodes_at_once_are_all_kept() {
 fn nodes_that_start_at_once_set_one_project_up() {
     let nodes = Nodes::new();
     let barrier = Barrier::new(4);
-    let greeted: usize = std::thread::scope(|scope| {
+    let started: Vec<Server> = std::thread::scope(|scope| {
         let starts = ["a", "b", "c", "d"].map(|name| {
             let (nodes, barrier) = (&nodes, &barrier);
             scope.spawn(move || {
                 barrier.wait();
                 let node = nodes.start(name).run();
                 assert_eq!(node.send("PUT", &node.put_url(name), b"x").status, 201);
-                usize::from(node.printed().contains("is set up"))
+                node
             })
         });
-        starts.into_iter().map(|start| start.join().unwrap()).sum()
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
     });
-    assert_eq!(greeted, 1);
+    let greeted = || started.iter().filter(|node| node.printed().contains("is set up")).count();
+    wait_until("somebody tells of it", || greeted() > 0);
+    assert_eq!(greeted(), 1);
     let projects = nodes.command(&["projects", "ls", "--json"]);
     let projects: serde_json::Value = serde_json::from_slice(&projects.stdout).unwrap();
     assert_eq!(projects.as_array().unwrap().len(), 1, "{projects}");
@@ -338,19 +358,13 @@ fn without_its_catalog_a_node_says_come_again_and_recovers_by_itself() {
     let node = nodes.start("a").run();
     assert_eq!(node.send("PUT", &node.put_url("before"), b"x").status, 201);
     postgres.stop();
-    let begun = Instant::now();
     let refused = node.send("PUT", &node.put_url("meanwhile"), b"x");
     assert_eq!(refused.status, 503);
     assert!(refused.header("retry-after").is_some());
     assert_eq!(node.send("GET", "/before", b"").status, 503);
     assert_eq!(node.api_request("GET", "/readyz").send().status, 503);
-    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
     postgres.resume();
-    let begun = Instant::now();
-    while node.api_request("GET", "/readyz").send().status != 200 {
-        assert!(begun.elapsed() < Duration::from_secs(40), "not ready again");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until("it is ready again", || node.api_request("GET", "/readyz").send().status == 200);
     assert_eq!(node.send("GET", "/before", b"").body, b"x");
     assert_eq!(node.request("PUT", "/after").bearer(KEY).body(b"x").send().status, 201);
 }
