@@ -17,5 +17,5 @@ const flags = [
 /** A running Chromium; `await browser.close()` ends it. `CHROMIUM` names another binary. */
 export function launchChromium() {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: flags });
+  return chromium.launch({ executablePath, args: flags, timeout: 300_000 });
 }

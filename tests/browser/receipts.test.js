@@ -89,6 +89,7 @@ async function uploadInBrowser() {
   const browser = await launchChromium();
   closing.push(() => browser.close());
   const page = await browser.newPage();
+  page.setDefaultTimeout(120_000);
   await page.goto(`http://127.0.0.1:${app.address().port}/`);
   const url = gatepass.sign(encodeURIComponent(path).replace("%2F", "/"), "put");
   await page.evaluate(async (url) => {

@@ -106,6 +106,7 @@ function encode(text) {
 /** Goes to every hostile file, then opens a page that frames and embeds them all. Waits for `expected`. */
 async function visitAll(origin, expected) {
   const context = await browser.newContext();
+  context.setDefaultTimeout(120_000);
   const { page, ran } = await listeningPage(context);
   const downloads = [];
   page.on("download", (download) => downloads.push(new URL(download.url()).pathname.slice(1)));
@@ -129,6 +130,7 @@ async function visitAll(origin, expected) {
 
 async function embedScripts(origin, expected) {
   const context = await browser.newContext();
+  context.setDefaultTimeout(120_000);
   const { page, ran } = await listeningPage(context);
   await open(page, scripts.map(({ name }) => `<script src="${origin}/${name}"></script>`));
   await settled(page, ran, expected);

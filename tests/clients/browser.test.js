@@ -30,6 +30,7 @@ after(async () => {
 
 beforeEach(async () => {
   page = await browser.newPage();
+  page.setDefaultTimeout(120_000);
   puts = [];
   page.on("request", (request) => request.method() === "PUT" && puts.push(request.headers()["content-range"]));
 });

@@ -123,7 +123,7 @@ async function inFolder(folder, ...commands) {
 
 async function until(holds) {
   for (let tries = 0; !(await holds()); tries++) {
-    if (tries === 100) throw new Error("it never holds");
+    if (tries === 1_200) throw new Error("it never holds");
     await new Promise((later) => setTimeout(later, 100));
   }
 }

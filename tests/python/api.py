@@ -89,7 +89,7 @@ def gatepass(binary, fetches_from):
 
 
 def origins(server, log):
-    for _ in range(400):
+    for _ in range(2_400):
         assert server.poll() is None, log.read_text()
         text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())
         if "ready" in text:

@@ -101,7 +101,7 @@ class Server:
         assert "panicked" not in self.log.read_text(), self.log.read_text()
 
     def wait_for(self, word):
-        for _ in range(1200):
+        for _ in range(12_000):
             text = re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text())
             if word in text:
                 return text

@@ -7,11 +7,13 @@
 pub mod proxy;
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::free_port;
 
 /// Nodes of the cluster.
 const NODES: usize = 3;
@@ -150,16 +152,10 @@ fn wait_for(port: u16) {
     }
 }
 
-fn free_ports() -> [u16; 3] {
-    // All are held until all are known, so that none is given twice.
-    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
-}
-
 impl Node {
     fn start(syncs: bool) -> Self {
         let directory = tempfile::tempdir().unwrap().keep();
-        let [s3, rpc, admin] = free_ports();
+        let [s3, rpc, admin] = [(); 3].map(|()| free_port());
         write_config(&directory, syncs, s3, rpc, admin);
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "sh", "garage", "-c"])

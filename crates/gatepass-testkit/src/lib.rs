@@ -17,11 +17,13 @@ mod clock;
 pub mod fuzz;
 pub mod garage;
 pub mod media;
+mod ports;
 pub mod postgres;
 
 use std::time::Duration;
 
 pub use clock::FixedClock;
+pub use ports::free_port;
 
 /// Far above what any check takes, on a disk that takes half a second to sync as well: only what
 /// hangs reaches it.

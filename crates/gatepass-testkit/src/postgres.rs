@@ -7,10 +7,11 @@
 pub mod proxy;
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::free_port;
 
 /// `fsync` is off: the tests end processes, never the machine, and so lose nothing by it.
 const SETTINGS: &str = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
@@ -86,7 +87,7 @@ impl Server {
 
     fn start_with(more: &str, primary: Option<u16>) -> Self {
         let programs = programs();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut keeper = Command::new("bash")
             .args(["-c", KEEPER])
             .env("BIN", &programs)

@@ -167,8 +167,14 @@ fn an_answer_that_is_lost_is_settled() {
                 _ => weather.cut_every.store(17, Ordering::Relaxed),
             }
             // Other nodes are well, and work at the same paths.
-            let other = storm(&direct, tokio::time::sleep(Duration::from_secs(6)));
-            let mine = storm(&through, tokio::time::sleep(Duration::from_secs(6)));
+            let trouble = || async {
+                tokio::time::sleep(Duration::from_secs(6)).await;
+                while weather.faults.load(Ordering::Relaxed) < 3 {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            };
+            let other = storm(&direct, trouble());
+            let mine = storm(&through, trouble());
             let (mut history, other) = futures_util::future::join(mine, other).await;
             history.merge(other);
             let faults = weather.faults.load(Ordering::Relaxed);

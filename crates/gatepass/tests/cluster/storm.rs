@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::client::Stop;
@@ -68,6 +68,8 @@ fn storm(
     }
     let paths: Vec<String> = slots.iter().map(|slot| slot.path.clone()).collect();
     std::thread::scope(|scope| {
+        // Else they would go on for ever where something panics.
+        let _over = Over(&load.is_over);
         let mut clients = Vec::new();
         for slots in slots.chunks_mut(SLOTS_EACH) {
             let seed = random.next();
@@ -100,6 +102,15 @@ fn storm(
         // All of them end before the first that found something is heard.
         ended.collect::<Vec<_>>().into_iter().collect()
     })
+}
+
+/// Lets the clients end.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// When nothing is on its way any more, everything that was acknowledged is there.

@@ -2,12 +2,13 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gatepass_sign::{Action, Policy};
+use gatepass_testkit::free_port;
 
 use crate::support::{Request, Server, left_out, noise, now};
 
@@ -29,7 +30,7 @@ fn tell(place: &str) {
 }
 
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 /// A proxy that is stopped at the end.
@@ -43,7 +44,7 @@ impl Proxy {
     fn start(command: &mut Command, address: SocketAddr, directory: tempfile::TempDir) -> Self {
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut proxy = Self { child, address, _directory: directory };
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_mins(2);
         while TcpStream::connect(address).is_err() {
             assert!(proxy.child.try_wait().unwrap().is_none(), "the proxy ended");
             assert!(Instant::now() < deadline, "the proxy does not get ready");
@@ -101,7 +102,7 @@ impl Proxy {
         let proxy =
             Self::start(Command::new("traefik").arg("--configFile").arg(file), address, directory);
         // It listens before it has read its sites; until then it answers in its own words.
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_mins(2);
         while !Request::new(address, "GET", "/none").send().body.starts_with(b"{") {
             assert!(Instant::now() < deadline, "Traefik does not read its sites");
             std::thread::sleep(Duration::from_millis(20));

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use gatepass_testkit::free_port;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -84,7 +85,9 @@ impl Torture {
     /// Waits until so many hundredths of all chunks were taken.
     pub(crate) fn wait_for(&self, percent: u64) {
         let until = usize::try_from(self.size / self.chunk * percent / 100).unwrap();
+        let deadline = Instant::now() + Duration::from_mins(10);
         while self.sent.load(Ordering::SeqCst) < until {
+            assert!(Instant::now() < deadline, "its clients have stopped");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -92,8 +95,8 @@ impl Torture {
     /// Uploads to one server with so many clients, through so many kills; returns the File.
     pub(crate) fn run(&self, clients: usize, kills: u64) -> Value {
         // One port for its whole life, so that the URL stays what it is.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let start = |data: &PathBuf| Start::at(data).replace("--listen", &port.to_string()).run();
+        let address = format!("127.0.0.1:{}", free_port());
+        let start = |data: &PathBuf| Start::at(data).replace("--listen", &address).run();
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         let server = start(&data);

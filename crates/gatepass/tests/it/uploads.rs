@@ -313,8 +313,10 @@ fn an_upload_outlives_its_url_but_not_its_key() {
         std::thread::sleep(Duration::from_millis(200));
     }
     assert_eq!(ask(&server, &url).status, 202);
-    assert_eq!(send(&server, &url, &file, 100_000, 200_000).status, 200);
-    assert_eq!(send(&server, &url, &file, 0, 100_000).status, 200, "a late repeat");
+    let done = send(&server, &url, &file, 100_000, 200_000);
+    assert!(matches!(done.status, 200 | 201), "{}", done.status);
+    let repeat = send(&server, &url, &file, 0, 100_000);
+    assert_eq!((repeat.status, repeat.file()), (done.status, done.file()), "a late repeat");
     let late = server.signed("b", &Policy::new(Action::Put, now() - 31));
     let refused = send(&server, &late, &file, 0, 100_000);
     assert_eq!(refused.kind(), "url_expired", "expiry gates the start");
@@ -399,8 +401,8 @@ fn thirty_two_last_chunks_are_one_finish() {
             barrier.wait();
             loop {
                 let answer = send(&server, &url, &file, 1 << 20, 4 << 20);
-                // A turn may take longer there than others wait for it; they are told to try again.
-                if !(on_s3() && answer.kind() == "upload_interrupted") {
+                // A turn may take longer than others wait for it; they are told to try again.
+                if answer.kind() != "upload_interrupted" {
                     return answer;
                 }
             }
@@ -480,7 +482,7 @@ fn silent_uploads_expire_and_go() {
     assert_eq!((late.status, late.kind()), (410, "upload_expired".into()));
     let (_, data) = server.terminate();
     let server = Start::at(&data.path).run();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_mins(2);
     while list(&server)["meta"]["total"] != 0 {
         assert!(Instant::now() < deadline, "it is never swept");
         std::thread::sleep(Duration::from_millis(50));

@@ -32,7 +32,7 @@ impl Reply {
 pub(crate) type Route = Box<dyn FnMut() -> Option<SocketAddr> + Send>;
 
 /// How long an answer may take, where the disk is slow as well.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// One kept connection, or one for each request.
 pub(crate) struct Client {
@@ -268,6 +268,7 @@ impl Client {
                     slot.may_become(Found::Version(upload.version));
                 }
                 404 if upload.reported.is_empty() => {}
+                503 => return Err(Stop::Gone),
                 status => {
                     let text = String::from_utf8_lossy(&reply.body).into_owned();
                     return Err(violation(format!("{}: state: {status} {text}", slot.path)));

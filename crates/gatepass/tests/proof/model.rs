@@ -281,7 +281,7 @@ impl Real {
             Operation::Expire => {
                 let database = self.server().data.join("gatepass.db");
                 let database = rusqlite::Connection::open(database).unwrap();
-                database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+                database.busy_timeout(std::time::Duration::from_mins(1)).unwrap();
                 let pattern = format!("{}/%", self.prefix);
                 let expire = "UPDATE uploads SET expires = 0 \
                      WHERE status = 'receiving' AND path LIKE ?1";
@@ -297,7 +297,7 @@ impl Real {
     }
 
     fn start(&mut self, data: Data) {
-        let server = Start::at(&data.path).for_proof().run();
+        let server = start(Start::at(&data.path));
         self.client = Client::new(server.delivery);
         self.server = Some(server.keeping(data));
     }
@@ -317,6 +317,11 @@ impl Real {
     }
 }
 
+/// Uploads that a sequence leaves open stay.
+fn start(start: Start) -> Server {
+    start.for_proof().variable("GATEPASS_MAX_OPEN_UPLOADS", "1000000000").run()
+}
+
 #[test]
 fn the_server_does_what_the_model_does() {
     let sequences = crate::setting("GATEPASS_SEQUENCES", 2_000);
@@ -325,7 +330,7 @@ fn the_server_does_what_the_model_does() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let server = Start::fresh().for_proof().run();
+                let server = start(Start::fresh());
                 let client = Client::new(server.delivery);
                 let prefix = String::new();
                 let mut real = Real { server: Some(server), client, prefix, nonce: 0 };

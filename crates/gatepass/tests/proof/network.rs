@@ -108,7 +108,8 @@ const EXCHANGES_MAX: u64 = 6;
 fn relay(client: &TcpStream, server: SocketAddr, weather: Weather, after: u64) {
     let Ok(upstream) = TcpStream::connect(server) else { return };
     let _ = client.set_read_timeout(Some(Duration::from_secs(5)));
-    let _ = upstream.set_read_timeout(Some(Duration::from_secs(20)));
+    // What is cut off while a server works on it may have its effect after the client has looked.
+    let _ = upstream.set_read_timeout(Some(Duration::from_mins(2)));
     let mut number = 0;
     while let Some(request) = message(client) {
         let strikes = number >= after;
@@ -126,9 +127,9 @@ fn relay(client: &TcpStream, server: SocketAddr, weather: Weather, after: u64) {
             break;
         }
         if matches!(weather, Weather::Duplicate) && strikes {
-            let Ok(second) = TcpStream::connect(server) else { break };
-            let _ = second.set_read_timeout(Some(Duration::from_secs(20)));
-            if (&second).write_all(&request).is_ok() {
+            let second = TcpStream::connect(server).ok();
+            if let Some(second) = second.filter(|mut second| second.write_all(&request).is_ok()) {
+                let _ = second.set_read_timeout(Some(Duration::from_mins(2)));
                 let _ = message(&second);
             }
         }
