@@ -28,6 +28,11 @@ impl Folders {
             return Err(error.into());
         }
         let root = fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        // Also what is there already: whoever made it may have been killed before it was synced.
+        fs::fsync(&root)?;
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        let above = above.unwrap_or(Path::new("."));
+        fs::fsync(fs::open(above, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)?;
         let open = [const { OnceLock::new() }; FOLDERS];
         Ok(Self { root, path: path.to_owned(), open })
     }

@@ -2,8 +2,8 @@
 //! their own crates. This is the one place that touches them.
 #![expect(clippy::disallowed_methods, reason = "this is the place that the rule names")]
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{BufRead as _, BufReader, BufWriter, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -47,11 +47,28 @@ pub(crate) fn read_secret(path: &Path) -> anyhow::Result<String> {
 
 /// Makes the data directory, readable by nobody else.
 pub(crate) fn make_data_directory(path: &Path) -> anyhow::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
+    make_directory(path)
         .with_context(|| format!("cannot make the data directory {}", path.display()))
+}
+
+/// Makes a directory, and those above it, so that a power cut takes none of them away.
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    let make = || DirBuilder::new().mode(0o700).create(path);
+    match (make(), path.parent()) {
+        (Ok(()), _) => sync_parent(path),
+        // Whoever made it may have been killed before it was synced; or it is another's, and not ours to
+        // sync.
+        (Err(error), _) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
+            let _ = sync_parent(path);
+            Ok(())
+        }
+        (Err(error), Some(above)) if error.kind() == ErrorKind::NotFound => {
+            make_directory(above)?;
+            make()?;
+            sync_parent(path)
+        }
+        (Err(error), _) => Err(error),
+    }
 }
 
 /// Holds the data directory for one process, until dropped.
@@ -85,17 +102,11 @@ pub(crate) fn master_key(
         bail!("the master key file {} is not there", path.display());
     };
     let text = make();
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("cannot make the master key file {}", path.display()))?;
-    // Lost with the power, it would take every API key with it.
-    file.write_all(text.expose().as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| sync_parent(path))
-        .with_context(|| format!("cannot write the master key file {}", path.display()))?;
+    // Lost with the power, it would take every API key with it; and half of one opens none. Each process
+    // writes to a file of its own.
+    let mut file = NewFile::create_as(path, &format!(".{}.partial", std::process::id()))?;
+    file.write(text.expose().as_bytes())?;
+    file.finish()?;
     Ok((text, true))
 }
 
@@ -109,11 +120,16 @@ pub(crate) struct NewFile {
 
 impl NewFile {
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        Self::create_as(path, ".partial")
+    }
+
+    /// With this behind its name until it is whole.
+    fn create_as(path: &Path, suffix: &str) -> anyhow::Result<Self> {
         if path.exists() {
             bail!("{} is there already: it is not replaced", path.display());
         }
         let mut name = path.file_name().context("this names no file")?.to_owned();
-        name.push(".partial");
+        name.push(suffix);
         let partial = path.with_file_name(name);
         let mut options = OpenOptions::new();
         let opened = options.create(true).truncate(true).write(true).mode(0o600).open(&partial);

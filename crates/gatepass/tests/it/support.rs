@@ -275,7 +275,9 @@ impl Start {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let text = log.lock().unwrap().clone();
-            if let Some(line) = text.lines().find(|line| line.contains("ready")) {
+            if let Some(line) =
+                text.lines().find(|line| line.contains("ready") && line.contains("delivery"))
+            {
                 let (delivery, api) = (address(line, "delivery"), address(line, "api"));
                 let (data, directory) = (self.data, self.directory);
                 return Ok(Server { data, delivery, api, child, log, printed, directory });

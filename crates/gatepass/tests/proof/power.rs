@@ -5,6 +5,7 @@
 //!
 //!     GATEPASS_CUTS=20000 cargo test --release -p gatepass --test proof power -- --nocapture
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,10 +60,29 @@ fn a_server_that_does_not_sync_is_caught() {
 }
 
 fn run(seed: u64, left: &AtomicU64, harmed: &AtomicU64, extra: &[&str]) -> Result<(), String> {
-    let mut lane = Lane::new(seed);
+    let mut random = Random::new(seed);
+    loop {
+        let seed = random.next();
+        let mut lane = Lane::new(seed);
+        // Or else what the first start makes may be lost as well.
+        if random.chance(50) {
+            Start::at(&lane.data).run().terminate();
+        }
+        for _ in 0..=random.below(8) {
+            let counted = |left: u64| left.checked_sub(1);
+            if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, counted).is_err() {
+                return Ok(());
+            }
+            let lost = cut(&mut lane, kept_by(seed), extra)?;
+            harmed.fetch_add(lost, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One power cut. Returns how much was lost.
+fn cut(lane: &mut Lane, kept: &str, extra: &[&str]) -> Result<u64, String> {
     let data = lane.data.clone();
-    let (log, kept) = (data.with_file_name("trace"), kept_by(seed));
-    Start::at(&data).run().terminate();
+    let log = data.with_file_name("trace");
     let (calls, log_name) = (format!("trace={CALLS}"), log.to_str().unwrap());
     let start = || Start::at(&data).for_proof().keeping(kept);
     let traced = |start: Start, extra: &[&str]| {
@@ -71,41 +91,53 @@ fn run(seed: u64, left: &AtomicU64, harmed: &AtomicU64, extra: &[&str]) -> Resul
         strace.extend(extra);
         start.under(&strace)
     };
-    while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
-    {
-        let mut volatile = Volatile::beginning_at(&data);
-        // It ends when everything it traced has, and has written everything by then.
-        let mut read = || volatile.read(&std::fs::read_to_string(&log).unwrap());
-        // Every other one is killed while it waits for the disk, and another tells of what it has left.
-        // From then on that counts, although nobody may have synced it yet.
-        let is_followed = extra.is_empty() && lane.random.chance(50);
-        let server = traced(start(), if is_followed { &SLOW_SYNCS } else { extra }).run();
-        let pause = Duration::from_millis(5 + lane.random.below(60));
-        lane.work(server.delivery, || {
-            std::thread::sleep(pause);
-            kill_tracee(&server);
-        })?;
-        server.wait();
-        read();
-        if is_followed && lane.random.chance(30) {
+    let volatile = RefCell::new(Volatile::beginning_at(&data));
+    // It ends when everything it traced has, and has written everything by then.
+    let read = || volatile.borrow_mut().read(&std::fs::read_to_string(&log).unwrap());
+    // One that does not get far.
+    let stumble = |lane: &mut Lane| {
+        if lane.random.chance(30) {
             let time = Duration::from_millis(lane.random.below(300));
             let _ = traced(start().killed_after(time), extra).try_run().map(Server::wait);
             read();
         }
-        if is_followed {
-            let server = traced(start(), extra).run();
-            lane.check(&server)?;
-            kill_tracee(&server);
-            server.wait();
-            read();
-        }
-        harmed.fetch_add(volatile.forget(), Ordering::Relaxed);
-        let _ = std::fs::remove_file(data.join("gatepass.db-shm"));
-        let server = start().try_run()?;
+    };
+    // Every other one is killed while it waits for the disk, and another tells of what it has left.
+    // From then on that counts, although nobody may have synced it yet.
+    let is_followed = extra.is_empty() && lane.random.chance(50);
+    stumble(lane);
+    let server = traced(start(), if is_followed { &SLOW_SYNCS } else { extra }).run();
+    work(lane, &server)?;
+    server.wait();
+    read();
+    if is_followed {
+        stumble(lane);
+        let server = traced(start(), extra).run();
         lane.check(&server)?;
-        server.terminate();
+        if lane.random.chance(50) {
+            work(lane, &server)?;
+        } else {
+            kill_tracee(&server);
+        }
+        server.wait();
+        read();
     }
-    Ok(())
+    let lost = volatile.borrow().forget();
+    let _ = std::fs::remove_file(data.join("gatepass.db-shm"));
+    let server = start().try_run()?;
+    lane.check(&server)?;
+    server.terminate();
+    Ok(lost)
+}
+
+/// Clients work until the server is killed, after a while.
+fn work(lane: &mut Lane, server: &Server) -> Result<(), String> {
+    let pause = Duration::from_millis(5 + lane.random.below(60));
+    let kill = || {
+        std::thread::sleep(pause);
+        kill_tracee(server);
+    };
+    lane.work(server.delivery, kill).map(drop)
 }
 
 /// Kills what the tracer traces, not the tracer.

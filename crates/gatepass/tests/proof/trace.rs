@@ -38,7 +38,8 @@ impl Volatile {
     /// Everything that is there now counts as synced.
     pub(crate) fn beginning_at(directory: &Path) -> Self {
         let mut known = BTreeSet::new();
-        let mut rest = vec![directory.to_owned()];
+        let mut rest: Vec<_> =
+            directory.exists().then(|| directory.to_owned()).into_iter().collect();
         while let Some(path) = rest.pop() {
             if path.is_dir() {
                 rest.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
