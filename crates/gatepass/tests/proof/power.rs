@@ -122,7 +122,7 @@ fn cut(lane: &mut Lane, kept: &str, extra: &[&str]) -> Result<u64, String> {
         server.wait();
         read();
     }
-    let lost = volatile.borrow().forget();
+    let lost = volatile.borrow().forget(&mut lane.random);
     let _ = std::fs::remove_file(data.join("gatepass.db-shm"));
     let server = start().try_run()?;
     lane.check(&server)?;

@@ -8,6 +8,8 @@ use std::fs::OpenOptions;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::random::Random;
+
 /// The calls that matter.
 pub(crate) const CALLS: &str = "openat,open,creat,mkdir,mkdirat,rename,renameat,renameat2,write,\
      writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,fsync,fdatasync";
@@ -148,10 +150,13 @@ impl Volatile {
         self.names.iter().filter(|name| name.parent() == Some(directory)).cloned().collect()
     }
 
-    /// Does to the disk what a power cut may do: what was never synced is gone.
-    pub(crate) fn forget(&self) -> u64 {
-        let mut harmed = 0;
+    /// Does to the disk what a power cut may do: what was never synced is gone, or some of it.
+    pub(crate) fn forget(&self, random: &mut Random) -> u64 {
+        let (mut harmed, loss) = (0, *random.pick(&Loss::ALL));
         for name in &self.names {
+            if loss != Loss::All && random.chance(50) {
+                continue;
+            }
             if name.is_dir() {
                 let _ = std::fs::remove_dir_all(name);
             } else {
@@ -167,12 +172,45 @@ impl Volatile {
                 if *start >= end || path.to_string_lossy().ends_with("-shm") {
                     continue;
                 }
-                file.seek(SeekFrom::Start(*start)).unwrap();
-                file.write_all(&vec![0; usize::try_from(end - start).unwrap()]).unwrap();
-                harmed += 1;
+                for (start, end) in loss.of(*start, end, random) {
+                    file.seek(SeekFrom::Start(start)).unwrap();
+                    file.write_all(&vec![0; usize::try_from(end - start).unwrap()]).unwrap();
+                    harmed += 1;
+                }
             }
         }
         harmed
+    }
+}
+
+/// How much of what was not synced is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    All,
+    /// Some writes.
+    Writes,
+    /// Some pages of some writes.
+    Pages,
+}
+
+impl Loss {
+    const ALL: [Self; 3] = [Self::All, Self::Writes, Self::Pages];
+    const PAGE: u64 = 4_096;
+
+    /// What is lost of a write.
+    fn of(self, start: u64, end: u64, random: &mut Random) -> Vec<(u64, u64)> {
+        match self {
+            Self::All => vec![(start, end)],
+            Self::Writes if random.chance(50) => vec![(start, end)],
+            Self::Writes => Vec::new(),
+            Self::Pages => {
+                let pages = start / Self::PAGE..end.div_ceil(Self::PAGE);
+                let lost = pages.filter(|_| random.chance(50)).map(|page| {
+                    ((page * Self::PAGE).max(start), ((page + 1) * Self::PAGE).min(end))
+                });
+                lost.collect()
+            }
+        }
     }
 }
 
