@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use gatepass_core::BlobId;
-use rustix::fs::{self, Mode, OFlags};
+use rustix::fs::{self, Dir, Mode, OFlags};
 use rustix::io::Errno;
 
 /// Folders that blobs are spread over.
@@ -17,6 +17,8 @@ pub(crate) struct Folders {
     root: OwnedFd,
     path: PathBuf,
     open: [OnceLock<OwnedFd>; FOLDERS],
+    /// Whether those that were there at the start have names that last.
+    are_synced: OnceLock<()>,
 }
 
 impl Folders {
@@ -27,14 +29,14 @@ impl Folders {
         {
             return Err(error.into());
         }
-        let root = fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        // Also what is there already: whoever made it may have been killed before it was synced.
-        fs::fsync(&root)?;
-        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-        let above = above.unwrap_or(Path::new("."));
-        fs::fsync(fs::open(above, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)?;
+        let root = open_directory(path)?;
+        // Whoever made it may have been killed before it was synced: nothing is in it until then.
+        if is_empty(&root)? {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            fs::fsync(open_directory(above.unwrap_or(Path::new(".")))?)?;
+        }
         let open = [const { OnceLock::new() }; FOLDERS];
-        Ok(Self { root, path: path.to_owned(), open })
+        Ok(Self { root, path: path.to_owned(), open, are_synced: OnceLock::new() })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -70,7 +72,11 @@ impl Folders {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match fs::openat(&self.root, name, flags, Mode::empty()) {
             Err(Errno::NOENT) => {}
-            opened => return Ok(opened?),
+            opened => {
+                let folder = opened?;
+                self.sync_names()?;
+                return Ok(folder);
+            }
         }
         match fs::mkdirat(&self.root, name, FOLDER_MODE) {
             Ok(()) => fs::fsync(&self.root)?,
@@ -79,6 +85,28 @@ impl Folders {
         }
         Ok(fs::openat(&self.root, name, flags, Mode::empty())?)
     }
+
+    /// Once, for folders that were there: whoever made one may have been killed before it was synced.
+    fn sync_names(&self) -> io::Result<()> {
+        if self.are_synced.get().is_none() {
+            fs::fsync(&self.root)?;
+            let _ = self.are_synced.set(());
+        }
+        Ok(())
+    }
+}
+
+fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    Ok(fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+fn is_empty(directory: &OwnedFd) -> io::Result<bool> {
+    for entry in Dir::read_from(directory)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A hash of the first characters: names are random, so that folders fill evenly.

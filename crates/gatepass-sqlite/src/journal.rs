@@ -26,7 +26,7 @@ use rustix::fs::{FlockOperation, flock};
 use ahead::Ahead;
 use output::Output;
 pub(crate) use record::{Cursor, Kind, LARGE_BYTES, Place, Record};
-use record::{encode, segment_head};
+use record::{SEGMENT_HEAD_BYTES, encode, segment_head};
 pub(crate) use scan::Scan;
 pub(crate) use segments::Segments;
 
@@ -99,6 +99,10 @@ impl Journal {
         end: Cursor,
     ) -> io::Result<Self> {
         segments.sync(from.segment..=end.segment)?;
+        // Nothing is written to a segment before its name is durable.
+        if end.place == SEGMENT_HEAD_BYTES as u64 {
+            sync_directory(segments.directory())?;
+        }
         let number = end.segment;
         let output = (number > 0).then(|| Output::open(&segments.path(number))).transpose()?;
         let length = output.as_ref().map_or(Ok(0), Output::length)?;

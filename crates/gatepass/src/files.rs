@@ -56,10 +56,12 @@ fn make_directory(path: &Path) -> std::io::Result<()> {
     let make = || DirBuilder::new().mode(0o700).create(path);
     match (make(), path.parent()) {
         (Ok(()), _) => sync_parent(path),
-        // Whoever made it may have been killed before it was synced; or it is another's, and not ours to
-        // sync.
         (Err(error), _) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
-            let _ = sync_parent(path);
+            // Whoever made it may have been killed before it was synced: nothing is in it until then. Or it
+            // is another's, and not ours to sync.
+            if std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) {
+                let _ = sync_parent(path);
+            }
             Ok(())
         }
         (Err(error), Some(above)) if error.kind() == ErrorKind::NotFound => {

@@ -14,7 +14,6 @@ use lru::LruCache;
 use rustix::fs::{Advice, FlockOperation, fadvise, flock};
 
 use super::record::Place;
-use super::sync_directory;
 
 /// Files that are kept open for reading.
 const OPEN_MAX: NonZeroUsize = NonZeroUsize::new(64).unwrap();
@@ -64,11 +63,10 @@ impl Segments {
         self.lock().get(&number).cloned()
     }
 
-    /// Makes what is there of these segments durable, and their names. There is none with the number 0.
+    /// Makes what is there of these segments durable. There is none with the number 0.
     pub(crate) fn sync(&self, numbers: RangeInclusive<u64>) -> io::Result<()> {
         let mut numbers = numbers.filter(|number| *number > 0);
-        numbers.try_for_each(|number| File::open(self.path(number))?.sync_data())?;
-        sync_directory(self.directory())
+        numbers.try_for_each(|number| File::open(self.path(number))?.sync_data())
     }
 
     /// Has the system forget what it keeps of a part of a segment that was synced. A file that is
