@@ -72,11 +72,7 @@ impl Folders {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match fs::openat(&self.root, name, flags, Mode::empty()) {
             Err(Errno::NOENT) => {}
-            opened => {
-                let folder = opened?;
-                self.sync_names()?;
-                return Ok(folder);
-            }
+            opened => return Ok(opened?),
         }
         match fs::mkdirat(&self.root, name, FOLDER_MODE) {
             Ok(()) => fs::fsync(&self.root)?,
@@ -86,13 +82,14 @@ impl Folders {
         Ok(fs::openat(&self.root, name, flags, Mode::empty())?)
     }
 
-    /// Once, for folders that were there: whoever made one may have been killed before it was synced.
-    fn sync_names(&self) -> io::Result<()> {
+    /// Makes the name of a blob durable. Once also those of the folders that were there: whoever made
+    /// one may have been killed before it was synced.
+    pub(crate) fn sync_name(&self, blob: &BlobId) -> io::Result<()> {
         if self.are_synced.get().is_none() {
             fs::fsync(&self.root)?;
             let _ = self.are_synced.set(());
         }
-        Ok(())
+        Ok(fs::fsync(self.of(blob)?)?)
     }
 }
 

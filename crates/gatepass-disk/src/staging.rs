@@ -417,8 +417,7 @@ impl Shared {
     fn commit(&self, mut writer: Writer) -> Result<(), Failure> {
         let output = self.output(&mut writer).map_err(Failure::Write)?;
         output.sync().map_err(Failure::Sync)?;
-        let folder = self.folders.of(&self.blob).map_err(Failure::Write)?;
-        fs::fsync(folder).map_err(|error| Failure::Sync(error.into()))
+        self.folders.sync_name(&self.blob).map_err(Failure::Sync)
     }
 
     /// After an error nothing is tried on this file again.

@@ -192,7 +192,7 @@ fn trim(folders: &Folders, blob: &BlobId, size: u64) -> io::Result<()> {
     let folder = folders.of(blob)?;
     let file = fs::openat(folder, blob.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
     if size == 0 {
-        fs::fsync(folder)?;
+        folders.sync_name(blob)?;
     }
     let found = u64::try_from(fs::fstat(&file)?.st_size).unwrap_or(0);
     match found.cmp(&size) {
