@@ -54,9 +54,16 @@ pub(crate) fn make_data_directory(path: &Path) -> anyhow::Result<()> {
 /// Makes a directory, and those above it, so that a power cut takes none of them away.
 fn make_directory(path: &Path) -> std::io::Result<()> {
     let make = || DirBuilder::new().mode(0o700).create(path);
-    match (make(), path.parent()) {
-        (Ok(()), _) => sync_parent(path),
-        (Err(error), _) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
+    let mut outcome = make();
+    if let (Err(error), Some(above)) = (&outcome, path.parent())
+        && error.kind() == ErrorKind::NotFound
+    {
+        make_directory(above)?;
+        outcome = make();
+    }
+    match outcome {
+        Ok(()) => sync_parent(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
             // Whoever made it may have been killed before it was synced: nothing is in it until then. Or it
             // is another's, and not ours to sync.
             if std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) {
@@ -64,12 +71,7 @@ fn make_directory(path: &Path) -> std::io::Result<()> {
             }
             Ok(())
         }
-        (Err(error), Some(above)) if error.kind() == ErrorKind::NotFound => {
-            make_directory(above)?;
-            make()?;
-            sync_parent(path)
-        }
-        (Err(error), _) => Err(error),
+        failed => failed,
     }
 }
 
