@@ -3,7 +3,7 @@
 
     python3 bench/scale.py                           # about half an hour, and 20 GB of disk
     python3 bench/scale.py --quick                   # a trial run: the figures mean nothing
-    python3 bench/scale.py files --publish           # one of files, connections, clients, sizes; writes docs
+    python3 bench/scale.py files --publish           # one of files, connections, clients, sizes, parts; writes docs
 
 Files are uploaded, not filled in: a million of them took as many requests. The results are kept in
 bench/results/scale.json.
@@ -148,6 +148,19 @@ def sizes(load, binary, place, quick):
     return with_server(load, binary, place, work)
 
 
+def parts(load, binary, place, quick):
+    """Milliseconds of each chunk of 4 KiB, one after the other, in uploads of more and more of them."""
+    def work(run, peer, server):
+        rows, chunk = [], 4 * KIB
+        for count in (16, 64) if quick else (16, 100, 1_000, 9_000):
+            say(f"{count:,} chunks")
+            sent = run("chunks", size=count * chunk, chunk=chunk, last=chunk, clients=1, name=f"parts/{count}")
+            rows.append({"parts": count, "each_ms": sent["seconds"] / count * 1e3, "finish_ms": sent["finish_ms"]})
+        return rows
+
+    return with_server(load, binary, place, work)
+
+
 def room(server):
     """Gives up the blobs: the next size needs their room."""
     for blob in (Path(server.directory) / "data" / "blobs").rglob("*"):
@@ -155,7 +168,7 @@ def room(server):
             subprocess.run(["truncate", "-s", "0", blob], check=True)
 
 
-WORKS = {"files": files, "connections": connections, "clients": clients, "sizes": sizes}
+WORKS = {"files": files, "connections": connections, "clients": clients, "sizes": sizes, "parts": parts}
 
 
 def as_count(value):
@@ -206,6 +219,10 @@ COLUMNS = {
         ("size", "size", as_size), ("PUT", "PUT", as_time), ("GET", "GET", as_time),
         ("chunks", "PUT in chunks", as_time), ("finish_ms", "completing call, ms", as_figure),
     ],
+    "parts": [
+        ("parts", "chunks of 4 KiB", as_count), ("each_ms", "ms each", as_figure),
+        ("finish_ms", "the last one, ms", as_figure),
+    ],
 }
 
 
@@ -224,6 +241,7 @@ PICTURES = {
     "connections": {"scale-memory": "Memory by connections", "scale-connections": "Cost by connections"},
     "clients": {"scale-clients": "Cost by clients"},
     "sizes": {"scale-sizes": "Time by size"},
+    "parts": {"scale-parts": "Cost of a chunk by chunks"},
 }
 
 
@@ -245,6 +263,9 @@ def draw(found):
     if rows := found.get("sizes"):
         names = {"PUT": "PUT", "GET": "GET", "in chunks": "chunks"}
         yield "scale-sizes", plot.curves("Seconds of a file, by its size", "bytes", "s", curve(rows, "size", names))
+    if rows := found.get("parts"):
+        names = {"each": "each_ms", "the last one": "finish_ms"}
+        yield "scale-parts", plot.curves("Milliseconds of a chunk of 4 KiB, by their number", "chunks", "ms", curve(rows, "parts", names))
 
 
 def publish():
