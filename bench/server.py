@@ -15,21 +15,23 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 GIVEN = set()
+GIVING = threading.Lock()
 
 
 def free_port():
     """Below those that the system gives to connections, so that none of these takes it before somebody
-    listens. Each is given once."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in GIVEN:
-            GIVEN.add(port)
-            return port
+    listens. Each is given once: whoever asks may do so side by side with others."""
+    with GIVING:
+        for port in random.sample(range(20_000, 32_000), 1_000):
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            if port not in GIVEN:
+                GIVEN.add(port)
+                return port
+    raise RuntimeError("no free port")
 
 
 def environment(**more):

@@ -7,13 +7,12 @@ import hmac
 import http.server
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
-import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -24,6 +23,9 @@ import zlib
 import maven
 from database import NAMED, Database
 from markdown import ROOT, files_of_the_tree
+
+sys.path.append(str(ROOT / "bench"))
+from server import free_port
 
 HERE = pathlib.Path(__file__).resolve().parent
 GATEPASS = pathlib.Path(os.environ.get("GATEPASS_BIN", ROOT / "target" / "debug" / "gatepass")).resolve()
@@ -167,26 +169,6 @@ def stored(data):
     parts = [data[at : at + 65_535] for at in range(0, len(data), 65_535)]
     heads = [struct.pack("<BHH", part is parts[-1], len(part), len(part) ^ 0xFFFF) for part in parts]
     return b"\x78\x01" + b"".join(head + part for head, part in zip(heads, parts)) + struct.pack(">I", zlib.adler32(data))
-
-
-GIVEN = set()
-GIVING = threading.Lock()
-
-
-def free_port():
-    """Below those that the system gives to connections, so that none of these takes it meanwhile. Each is
-    given once: pages are tried side by side, and it takes a while until somebody listens."""
-    with GIVING:
-        for port in random.sample(range(20_000, 32_000), 1_000):
-            with socket.socket() as probe:
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-            if port not in GIVEN:
-                GIVEN.add(port)
-                return port
-    raise RuntimeError("no free port")
 
 
 def end(process):

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use gatepass_core::port::CatalogError;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::journal::sync_directory;
 use crate::migrate;
 
 /// First version without the race in resetting the write-ahead log that can damage a database.
@@ -118,8 +119,7 @@ fn sync_log(database: &Path) -> Result<(), OpenError> {
     let sync = || {
         File::open(&path)?.sync_data()?;
         // SQLite does this when it syncs a log that it has made, and not for one that it finds.
-        let directory = database.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+        sync_directory(database.parent().unwrap_or(Path::new(".")))
     };
     match sync() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
